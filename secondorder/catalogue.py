@@ -1,0 +1,258 @@
+"""The one list of methods: the book's table, the command line, the tests and the explorer all read it."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+import inspect
+import math
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import numpy as np
+
+from secondorder.ledger import Ledger
+from secondorder.oracles import ORACLES, Problem
+
+FAMILIES = ("newton",)
+"""The family packages of :mod:`secondorder`; importing one registers its methods."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The domain of a number.
+
+    >>> Interval(0.0, math.inf, "(", ")").contains(0.0), str(Interval(1, math.inf, "[", ")"))
+    (False, 'in [1, inf)')
+    """
+
+    low: float
+    high: float
+    left: Literal["(", "["]
+    right: Literal[")", "]"]
+
+    def contains(self, value: float) -> bool:
+        above = value > self.low if self.left == "(" else value >= self.low
+        below = value < self.high if self.right == ")" else value <= self.high
+        return above and below
+
+    def __str__(self) -> str:
+        return f"in {self.left}{self.low:g}, {self.high:g}{self.right}"
+
+
+positive = Annotated[float, Interval(0.0, math.inf, "(", ")")]
+nonnegative = Annotated[float, Interval(0.0, math.inf, "[", ")")]
+fraction = Annotated[float, Interval(0.0, 1.0, "(", ")")]
+count = Annotated[int, Interval(1, math.inf, "[", ")")]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A hyper-parameter: its name, default and domain, read from the method's signature."""
+
+    name: str
+    default: Any
+    kind: type
+    interval: Interval | None = None
+    choices: tuple[Any, ...] = ()
+    optional: bool = False
+
+    def __str__(self) -> str:
+        if self.choices:
+            domain = "one of " + ", ".join(map(repr, self.choices))
+        else:
+            domain = {int: "a whole number", float: "a number", bool: "True or False"}[self.kind]
+            domain += f" {self.interval}" if self.interval else ""
+        return domain + (" or None" if self.optional else "")
+
+    def check(self, value: Any) -> Any:
+        """``value`` converted to the parameter's type, or an error that says what is expected."""
+        if value is None and self.optional:
+            return None
+        seen = value = value.item() if isinstance(value, np.generic) else value
+        if self.choices:
+            good = value in self.choices
+        elif self.kind is bool:
+            good = isinstance(value, bool)
+        else:
+            good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+            if good:
+                good = self.kind is float or value == int(value)
+                value = self.kind(value)
+            good = good and (self.interval is None or self.interval.contains(value))
+        if not good:
+            raise ValueError(f"{self.name} must be {self}; got {seen!r}")
+        return value
+
+
+@dataclass(frozen=True)
+class Method:
+    """What is known of a method without running it."""
+
+    name: str
+    family: str
+    kind: str
+    paper: str
+    function: Callable[..., Any]
+    needs: tuple[str, ...] | Callable[[Mapping[str, Any]], tuple[str, ...]]
+    measure: str
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    parameters: tuple[Parameter, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """The first line of the docstring."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+    def defaults(self) -> dict[str, Any]:
+        return {p.name: p.default for p in self.parameters}
+
+    def oracles(self, hyper: Mapping[str, Any] | None = None) -> tuple[str, ...]:
+        """The oracles needed under these hyper-parameters (by default under the defaults)."""
+        return self.needs({**self.defaults(), **(hyper or {})}) if callable(self.needs) else self.needs
+
+    def check(self, hyper: Mapping[str, Any]) -> dict[str, Any]:
+        """The hyper-parameters, checked and converted; an unknown one raises TypeError."""
+        known = {p.name: p for p in self.parameters}
+        for name in hyper:
+            if name not in known:
+                raise TypeError(
+                    f"{self.name} has no hyper-parameter {name!r}{nearest(name, known)}; "
+                    f"it takes {', '.join(known) or 'none'}"
+                )
+        return {name: known[name].check(value) for name, value in hyper.items()}
+
+    def require(self, ledger: Ledger, hyper: Mapping[str, Any]) -> None:
+        """Raise unless the problem offers every oracle the method needs."""
+        needed = self.oracles(hyper)
+        missing = [name for name in needed if name not in ledger.oracles]
+        if missing:
+            raise ValueError(
+                f"{self.name} needs {', '.join(needed)}; problem {ledger.name!r} offers "
+                f"{', '.join(ledger.oracles) or 'none'}. Missing: "
+                + "; ".join(f"{name} ({ORACLES[name]})" for name in missing)
+                + ". Give it as Problem(f, grad=..., hess=..., x0=...), or derive all of them with "
+                "Problem.from_function(f, x0=...)"
+            )
+
+
+CATALOGUE: dict[str, Method] = {}
+
+
+def method(
+    *,
+    paper: str,
+    needs: tuple[str, ...] | Callable[[Mapping[str, Any]], tuple[str, ...]],
+    measure: str = "grad_norm",
+    kind: str = "optimiser",
+    variants: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make a generator of iterates a method: named, checked, and listed if it belongs to the package.
+
+    Parameters
+    ----------
+    paper : str
+        The BibTeX key of the reference, in ``book/references.bib``.
+    needs : tuple of str, or a function from the hyper-parameters to one
+        The oracles it calls.
+    measure : str, default "grad_norm"
+        The quantity that ``tol`` is compared with.
+    variants : mapping from a name to hyper-parameters
+        Documented departures from the paper, and its own named settings.
+
+    Hyper-parameters are keyword-only and annotated with their domain; a method that draws random numbers takes a
+    NumPy ``Generator`` as ``rng``.
+
+    The decorated function is called as ``method(problem, x0=None, **hyper)``. Arguments are checked at the call,
+    before the first iterate. An edited copy in a notebook works the same and is not added to the catalogue.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        package, _, rest = function.__module__.partition(".")
+        info = Method(
+            name=function.__name__,
+            family=rest.partition(".")[0] if package == "secondorder" else "",
+            kind=kind,
+            paper=paper,
+            function=function,
+            needs=needs,
+            measure=measure,
+            variants=variants or {},
+            parameters=_parameters(function),
+        )
+
+        @functools.wraps(function)
+        def checked(problem: Problem | Ledger, x0: Any = None, **hyper: Any) -> Any:
+            if not isinstance(problem, Ledger):
+                problem = Ledger(problem, x0)
+            random = {"rng": hyper.pop("rng")} if "rng" in hyper else {}
+            hyper = info.check(hyper)
+            info.require(problem, hyper)
+            return function(problem, problem.x, **hyper, **random)
+
+        checked.method = info  # type: ignore[attr-defined]
+        if info.family:
+            CATALOGUE[info.name] = info
+        return checked
+
+    return decorate
+
+
+def _parameters(function: Callable[..., Any]) -> tuple[Parameter, ...]:
+    hints = typing.get_type_hints(function, include_extras=True)
+    return tuple(
+        _parameter(p.name, hints[p.name], p.default)
+        for p in inspect.signature(function).parameters.values()
+        if p.kind is p.KEYWORD_ONLY and p.name != "rng"
+    )
+
+
+def _parameter(name: str, hint: Any, default: Any) -> Parameter:
+    options = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+    optional = type(None) in options
+    (hint,) = (o for o in options if o is not type(None))
+    if typing.get_origin(hint) is Literal:
+        return Parameter(name, default, str, choices=typing.get_args(hint), optional=optional)
+    if typing.get_origin(hint) is Annotated:
+        kind, interval = typing.get_args(hint)
+        return Parameter(name, default, kind, interval=interval, optional=optional)
+    return Parameter(name, default, hint, optional=optional)
+
+
+def methods(family: str | None = None) -> list[Method]:
+    """All methods of the package, or those of one family, in the order of the catalogue.
+
+    >>> [m.name for m in methods("newton")][:2]
+    ['gradient_descent', 'newton']
+    """
+    for name in FAMILIES:
+        importlib.import_module(f"secondorder.{name}")
+    if family is not None and family not in FAMILIES:
+        raise ValueError(f"family must be one of {', '.join(FAMILIES)}; got {family!r}")
+    return [m for m in CATALOGUE.values() if family in (None, m.family)]
+
+
+def find(name: str | Callable[..., Any]) -> Callable[..., Any]:
+    """The method called ``name``; a function decorated with :func:`method` is its own answer."""
+    if callable(name):
+        if not hasattr(name, "method"):
+            raise TypeError(f"{getattr(name, '__name__', name)!r} is not a method: decorate it with @secondorder.method")
+        return name
+    known = {m.name: m for m in methods()}
+    if name not in known:
+        raise ValueError(f"unknown method {name!r}{nearest(name, known)}; known: {', '.join(known)}")
+    return getattr(importlib.import_module(f"secondorder.{known[name].family}"), name)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A suggestion for a misspelt name, or nothing.
+
+    >>> nearest("lazy_newtn", ["newton", "lazy_newton"])
+    " (did you mean 'lazy_newton'?)"
+    """
+    match = difflib.get_close_matches(str(name), list(known), n=1)
+    return f" (did you mean {match[0]!r}?)" if match else ""

@@ -1,0 +1,97 @@
+"""The secular equation of the cubic model, hard case included."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from secondorder.arrays import Array, namespace, norm
+from secondorder.linalg.dense import Eigen
+
+
+class CubicStep(NamedTuple):
+    """A global minimiser of the cubic model.
+
+    ``multiplier`` is :math:`s=\\frac M2\\|h\\|`, ``decrease`` is :math:`-m(h)\\ge\\frac M{12}\\|h\\|^3`, and ``hard``
+    says that the step leaves along an eigenvector on which the gradient has no component.
+    """
+
+    step: Array
+    radius: float
+    multiplier: float
+    decrease: float
+    hard: bool
+
+
+def cubic_step(grad: Array, H: Eigen, M: float) -> CubicStep:
+    r"""The global minimiser of :math:`m(h)=g^\top h+\tfrac12h^\top Hh+\tfrac M6\|h\|^3` (:cite:`nesterov2006cubic`, eq. 2.4).
+
+    :math:`h` is one exactly when, with :math:`s=\frac M2\|h\|`,
+
+    .. math:: (H+sI)h=-g,\qquad H+sI\succeq0 .
+
+    In the eigenbasis, with :math:`c=Q^\top g` and :math:`h(s)=-c/(\lambda+s)`, the root of
+
+    .. math:: \phi(s)=\frac1{\|h(s)\|}-\frac M{2s}
+
+    is sought on :math:`s>\max(0,-\lambda_1)`. :math:`\phi` is increasing and concave there, so Newton's method from the
+    left of the root never overshoots it and needs no safeguard; the start is the largest of the roots of the
+    one-dimensional problems. The unknown is the distance :math:`t=s+\lambda_1` from the pole (when
+    :math:`\lambda_1\le0`), with denominators :math:`(\lambda_i-\lambda_1)+t`: in :math:`s` itself the accuracy is lost as
+    soon as :math:`c_1` is tiny. In the hard case (:math:`c_1=0` and :math:`\|h(-\lambda_1)\|\le2|\lambda_1|/M`) no root
+    exists, and the missing length goes along the eigenvector.
+
+    Parameters
+    ----------
+    grad : array (d,)
+    H : Eigen
+        The eigendecomposition, which may serve for many gradients.
+    M : float > 0
+        The cubic constant. Conventions differ: this is :math:`M/6`; ARC's :math:`\sigma` is :math:`M/2`.
+
+    Cost: :math:`O(d^2)` for the change of basis, :math:`O(d)` for each of some ten Newton steps.
+
+    >>> import numpy as np
+    >>> from secondorder.linalg import eigen
+    >>> answer = cubic_step(np.asarray([0.0, 1.0]), eigen(np.diag([-2.0, 1.0])), 1.0)   # the hard case
+    >>> answer.hard, round(-answer.decrease, 6), np.abs(answer.step).round(6)
+    (True, -5.5, array([3.986076, 0.333333]))
+    """
+    xp = namespace(grad)
+    c = H.vectors.T @ grad
+    pole = max(0.0, -float(H.values[0]))
+    distance = H.values + pole
+    t, hard = _root(c, distance, pole, M)
+    zero = distance + t == 0.0
+    h = xp.where(zero, xp.zeros_like(c), -c / xp.where(zero, xp.ones_like(c), distance + t))
+    if hard:
+        missing = math.sqrt(max(0.0, (2.0 * pole / M) ** 2 - norm(h) ** 2))
+        first = xp.arange(c.shape[0]) == 0
+        h = xp.where(first, xp.full_like(h, missing), h)
+    radius = norm(h)
+    decrease = 0.5 * float(xp.sum((distance + t) * h * h)) + M / 12.0 * radius**3
+    return CubicStep(H.vectors @ h, radius, pole + t, decrease, hard)
+
+
+def _root(c: Array, distance: Array, pole: float, M: float) -> tuple[float, bool]:
+    """The distance t of the multiplier from the pole, and whether it is the hard case (then t = 0)."""
+    xp = namespace(c)
+    size = xp.abs(c)
+    at_pole = distance == 0.0
+    blocked = bool(xp.any(at_pole & (size > 0.0)))
+    h = xp.where(at_pole, xp.zeros_like(c), size / xp.where(at_pole, xp.ones_like(c), distance))
+    if not blocked and norm(h) <= 2.0 * pole / M:
+        return 0.0, pole > 0.0
+    excess = 0.5 * M * size - distance * pole
+    width = distance + pole + xp.sqrt((distance - pole) ** 2 + 2.0 * M * size)
+    t = max(0.0, float(xp.max(xp.where(width > 0.0, 2.0 * excess / xp.where(width > 0.0, width, xp.ones_like(c)), width))))
+    for _ in range(100):
+        h = size / xp.where(distance + t > 0.0, distance + t, xp.ones_like(c))
+        length = norm(h)
+        phi = 1.0 / length - 0.5 * M / (pole + t)
+        slope = float(xp.sum(h * h / xp.where(distance + t > 0.0, distance + t, xp.ones_like(c)))) / length**3
+        t_next = t - phi / (slope + 0.5 * M / (pole + t) ** 2)
+        if not t_next > t:
+            break
+        t = t_next
+    return t, False

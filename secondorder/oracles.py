@@ -1,0 +1,181 @@
+"""What a method may ask of a problem.
+
+A problem offers some of the oracles ``f``, ``grad``, ``hess`` and ``hvp``; a method names those that it needs.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from secondorder.arrays import Array, is_array, library, namespace
+
+ORACLES = {
+    "f": "the value f(x), a number",
+    "grad": "the gradient, an array shaped like x",
+    "hess": "the dense Hessian, an array of shape (d, d)",
+    "hvp": "the Hessian-vector product hvp(x, v), an array shaped like x",
+}
+
+
+class Problem:
+    r"""A function to minimise, given by its oracles.
+
+    Parameters
+    ----------
+    f, grad, hess : callable of one array of shape (d,)
+        Value, gradient of shape (d,) and Hessian of shape (d, d). Give those that you have.
+    hvp : callable of two arrays of shape (d,)
+        The product of the Hessian at the first with the second. Without it, methods that need it use ``hess``.
+    x0 : array of shape (d,), optional
+        Where a method starts when it is given no start of its own.
+    name : str
+        What pictures and histories call it.
+    f_star : float, optional
+        The least value, where known: histories then show the gap.
+    fresh : bool, default False
+        Whether the oracles allocate each answer anew. Otherwise answers are copied, since a function that fills
+        one buffer again and again would change answers already given.
+
+    Built-in problems are subclasses that define the oracles as methods and keep their data in attributes,
+    so that :func:`to_device` can move them.
+
+    >>> p = Problem(lambda x: float(x @ x), grad=lambda x: 2 * x, x0=[3.0, 4.0])
+    >>> p.oracles, p.x0
+    (('f', 'grad'), array([3., 4.]))
+    """
+
+    f: Any = None
+    grad: Any = None
+    hess: Any = None
+    hvp: Any = None
+    f_star: float | None = None
+    x_star: Array | None = None
+    fresh = True
+
+    def __init__(
+        self,
+        f: Callable[[Array], float] | None = None,
+        grad: Callable[[Array], Array] | None = None,
+        hess: Callable[[Array], Array] | None = None,
+        hvp: Callable[[Array, Array], Array] | None = None,
+        *,
+        x0: Any = None,
+        name: str = "problem",
+        f_star: float | None = None,
+        fresh: bool = False,
+    ) -> None:
+        for oracle, given in (("f", f), ("grad", grad), ("hess", hess), ("hvp", hvp)):
+            if given is not None:
+                if not callable(given):
+                    raise TypeError(f"{oracle} must be a function ({ORACLES[oracle]}); got {type(given).__name__}")
+                setattr(self, oracle, given)
+        self.name = name
+        self.x0 = None if x0 is None else point(x0, "x0")
+        self.f_star = f_star
+        self.fresh = fresh
+
+    @property
+    def oracles(self) -> tuple[str, ...]:
+        """The names of the oracles that this problem offers."""
+        return tuple(name for name in ORACLES if getattr(self, name) is not None)
+
+    @staticmethod
+    def from_function(f: Callable[[Array], Any], x0: Any = None, name: str | None = None) -> Problem:
+        """A problem from a function written with ``autograd.numpy``: gradient, Hessian and hvp are derived.
+
+        NumPy only. ``linalg.vector_norm`` has no derivative rule in autograd; write ``np.sqrt(np.sum(x * x))``.
+
+        >>> import autograd.numpy as anp
+        >>> p = Problem.from_function(lambda x: anp.sum(anp.cosh(x)), x0=[1.0, 2.0])
+        >>> bool(np.allclose(p.grad(p.x0), np.sinh(p.x0)))
+        True
+        """
+        import autograd
+
+        hess = autograd.hessian(f)
+        hvp = autograd.hessian_vector_product(f)
+        label = name or getattr(f, "__name__", "function").replace("<lambda>", "function")
+        problem = Problem(f, autograd.grad(f), lambda x: hess(x), lambda x, v: hvp(x, v), x0=x0, name=label)
+        problem.fresh = True
+        return problem
+
+    def __repr__(self) -> str:
+        size = "" if self.x0 is None else f", d={self.x0.shape[0]}"
+        return f"<{type(self).__name__} {self.name!r}{size}: {', '.join(self.oracles)}>"
+
+
+def point(x: Any, name: str = "x0") -> Array:
+    """``x`` as a floating-point vector, or an error that says what is wrong with it.
+
+    Lists and integers become float64; float32 and float64 arrays are kept as they are; a copy is never shared
+    with the caller.
+
+    >>> point([1, 2])
+    array([1., 2.])
+    """
+    if not is_array(x):
+        x = np.asarray(x)
+        if x.dtype == object:
+            raise TypeError(f"{name} must be a vector of real numbers; got {x.tolist()!r}")
+    xp = namespace(x)
+    if xp.isdtype(x.dtype, "complex floating"):
+        raise TypeError(f"{name} must be real; got dtype {x.dtype}")
+    if xp.isdtype(x.dtype, ("integral", "bool")):
+        x = xp.astype(x, xp.float64)
+    elif x.dtype not in (xp.float32, xp.float64):
+        raise TypeError(f"{name} must hold float32 or float64 numbers; got dtype {x.dtype}")
+    if x.ndim != 1 or x.shape[0] == 0:
+        raise ValueError(f"{name} must be a vector with at least one entry; got shape {tuple(x.shape)}")
+    if not bool(xp.all(xp.isfinite(x))):
+        raise ValueError(f"{name} must be finite; got {x!r}")
+    return xp.asarray(x, copy=True)
+
+
+def to_device(problem: Problem, name: str, dtype: str | None = None) -> Problem:
+    """The same problem with its data in another array library, ``"cupy"`` for the GPU.
+
+    Parameters
+    ----------
+    problem : Problem
+        A built-in problem, or your own whose functions work on arrays of that library.
+    name : str
+        ``"numpy"``, ``"cupy"`` or ``"array_api_strict"``.
+    dtype : str, optional
+        ``"float32"`` or ``"float64"``; by default the data keeps its precision.
+
+    >>> from secondorder.problems import quadratic
+    >>> to_device(quadratic([1.0, 2.0]), "numpy", dtype="float32").x0.dtype
+    dtype('float32')
+    """
+    xp = library(name)
+    moved = copy.copy(problem)
+    for attribute, value in vars(problem).items():
+        if _is_sparse(value):
+            if name == "cupy":
+                from cupyx.scipy import sparse as cupy_sparse
+
+                value = cupy_sparse.csr_matrix(value)
+            elif name != "numpy":
+                value = value.toarray()
+            if dtype is not None:
+                value = value.astype(dtype)
+        if is_array(value) and not _is_sparse(value):
+            value = _moved(value, xp, dtype)
+        setattr(moved, attribute, value)
+    return moved
+
+
+def _is_sparse(value: Any) -> bool:
+    return hasattr(value, "tocsr") and hasattr(value, "toarray")
+
+
+def _moved(value: Array, xp: Any, dtype: str | None) -> Array:
+    from secondorder.arrays import to_numpy
+
+    value = to_numpy(value)
+    kind = value.dtype if dtype is None or value.dtype.kind != "f" else np.dtype(dtype)
+    return xp.asarray(value.astype(kind), dtype=getattr(xp, kind.name))

@@ -1,0 +1,80 @@
+"""Static figures of histories (matplotlib), and how a notebook shows them."""
+
+from __future__ import annotations
+
+import base64
+import html as escape
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from secondorder.history import History
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""The Okabe–Ito palette: told apart by readers with any colour vision."""
+
+X_AXES = {"step": "iterations", "cost": "gradient-equivalents", "seconds": "seconds"}
+Y_AXES = {"gap": "f(x) − f*", "f": "f(x)", "grad_norm": "‖∇f(x)‖"}
+
+
+def convergence(histories: Mapping[str, History], x: str = "step", y: str | None = None) -> Any:
+    """A figure of ``y`` against ``x`` for each history.
+
+    Parameters
+    ----------
+    histories : mapping from labels to histories
+    x : "step" (default), "cost" (gradient-equivalents) or "seconds"
+    y : "gap", "f", "grad_norm", or any recorded number; by default the gradient norm
+
+    Returns the matplotlib Figure.
+    """
+    from matplotlib.figure import Figure
+
+    if x not in X_AXES:
+        raise ValueError(f"x must be one of {', '.join(X_AXES)}; got {x!r}")
+    y = y or "grad_norm"
+    figure = Figure(figsize=(6.0, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    for (label, history), color in zip(histories.items(), COLORS * 10, strict=False):
+        values = history.gap if y == "gap" else np.asarray(history[y], dtype=float)
+        across = {"step": np.arange(len(history)), "cost": history.cost(), "seconds": history.seconds}[x]
+        if y in ("gap", "grad_norm"):
+            values = np.where(values > 0.0, values, np.nan)
+        axes.plot(across, values, color=color, marker="." if len(history) < 60 else None, label=label)
+    if y in ("gap", "grad_norm"):
+        axes.set_yscale("log")
+    axes.set_xlabel(X_AXES[x])
+    axes.set_ylabel(Y_AXES.get(y, y))
+    axes.grid(alpha=0.3)
+    if len(histories) > 1:
+        figure.legend(loc="outside upper center", ncols=min(4, len(histories)), frameon=False)
+    return figure
+
+
+def html(histories: Mapping[str, History]) -> str:
+    """A table with one line a history and a picture of them all, for notebooks."""
+    from secondorder.run import Comparison
+
+    rows = Comparison(histories).table()
+    columns = list(next(iter(rows.values()))) if rows else []
+    head = "".join(f"<th>{escape.escape(name)}</th>" for name in ("", *columns))
+    body = "".join(
+        f"<tr><th>{escape.escape(label)}</th>"
+        + "".join(f"<td>{escape.escape(_short(value))}</td>" for value in row.values())
+        + "</tr>"
+        for label, row in rows.items()
+    )
+    buffer = io.BytesIO()
+    convergence(histories).savefig(buffer, format="png", dpi=110)
+    picture = base64.b64encode(buffer.getvalue()).decode()
+    alt = "; ".join(f"{label}: {row['status']} after {row['steps']} steps" for label, row in rows.items())
+    return (
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f'<img alt="Gradient norm against iterations. {escape.escape(alt)}" src="data:image/png;base64,{picture}">'
+    )
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,297 @@
+"""The one loop: it drives any generator of iterates and hands back a history."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from secondorder.arrays import Array, epsilon, frozen, is_array, norm, to_numpy
+from secondorder.catalogue import find
+from secondorder.history import History
+from secondorder.ledger import Ledger, NonFinite
+from secondorder.oracles import Problem
+from secondorder.stopping import StoppingRule, any_of, step_limit, time_limit, tolerance
+
+
+class Iterate:
+    """A point and the account of how it was reached; quantities given as None are left out.
+
+    ``x``, ``f`` and ``grad`` are at the point; ``step``, ``radius``, ``accepted`` … belong to the step that led
+    there. Arrays are frozen, so what was yielded never changes: write ``x = x + step``, not ``x += step``.
+
+    >>> it = Iterate(np.zeros(2), radius=1.5, step=None)
+    >>> it.radius, "step" in it, list(it.quantities)
+    (1.5, False, ['radius'])
+    """
+
+    __slots__ = ("quantities", "x")
+
+    def __init__(self, x: Array, **quantities: Any) -> None:
+        self.x = frozen(x)
+        self.quantities = {name: _plain(name, value) for name, value in quantities.items() if value is not None}
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.quantities[name]
+        except KeyError:
+            raise AttributeError(f"this iterate has no {name!r}; it has x, {', '.join(self.quantities)}") from None
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.quantities
+
+    def __repr__(self) -> str:
+        return f"Iterate(x={self.x!r}, {', '.join(f'{k}={v!r}' for k, v in self.quantities.items())})"
+
+
+def _plain(name: str, value: Any) -> Any:
+    if type(value) in (float, int, bool, str):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if is_array(value):
+        return frozen(value) if value.ndim else float(value)
+    if isinstance(value, tuple) and all(map(is_array, value)):
+        return tuple(map(frozen, value))
+    raise TypeError(f"{name} must be a number, a string, an array or a tuple of arrays; got {type(value).__name__}")
+
+
+def run(
+    iterates: Iterable[Iterate],
+    ledger: Ledger,
+    *,
+    stop: StoppingRule,
+    history: History,
+    keep: Sequence[str] = (),
+    callback: Callable[[Iterate], Any] | None = None,
+    bar: tqdm | None = None,
+) -> History:
+    """Drive ``iterates`` until they end or ``stop`` answers, and return ``history`` with a row for each.
+
+    ``f`` and ``grad`` are taken from the iterate where it has them, otherwise evaluated off the books: recording
+    costs nothing that is counted or timed. An exception before the first row is raised; a later one ends the run
+    with a status and the rows so far.
+    """
+    looker = Ledger(ledger.problem, ledger.x)
+    walk, began, own = iter(iterates), time.perf_counter(), 0.0
+    history.x = ledger.x
+    try:
+        while True:
+            tick = time.perf_counter()
+            iterate = next(walk)
+            own += time.perf_counter() - tick
+            if not math.isfinite(norm(iterate.x)):
+                raise NonFinite("x is not finite")
+            row = {**_row(iterate, looker, keep), "seconds": own}
+            row.update({"#" + name: n for name, n in ledger.counts.items()})
+            history.rows.append(row)
+            history.x = iterate.x
+            if bar is not None:
+                bar.update(len(history) > 1)
+            if callback is not None and callback(iterate):
+                history.status = "stopped"
+                break
+            status = stop({**row, "step": len(history) - 1, "elapsed": time.perf_counter() - began})
+            if status:
+                history.status = status
+                break
+    except StopIteration as end:
+        history.status = end.value or "finished"
+    except KeyboardInterrupt:
+        history.status = "interrupted"
+    except NonFinite as error:
+        if not history.rows:
+            raise ValueError(f"{ledger.name!r} cannot be evaluated at the start: {error}") from error
+        history.status, history.message = "diverged", str(error)
+    except np.linalg.LinAlgError as error:
+        if not history.rows:
+            raise
+        history.status, history.message = "breakdown", str(error)
+    except Exception as error:
+        if not history.rows:
+            raise
+        history.status, history.message = "breakdown", f"{type(error).__name__}: {error}"
+        if "read-only" in history.message:
+            history.message += " (iterates are frozen once yielded: write x = x + step, not x += step)"
+        warnings.warn(f"{history.method} stopped at step {len(history)}: {history.message}", stacklevel=3)
+    return history
+
+
+def _row(iterate: Iterate, looker: Ledger, keep: Sequence[str]) -> dict[str, Any]:
+    given = iterate.quantities
+    row: dict[str, Any] = {}
+    if "f" in given or looker.problem.f is not None:
+        row["f"] = given["f"] if "f" in given else looker.f(iterate.x)
+        if not math.isfinite(row["f"]):
+            raise NonFinite(f"f is {row['f']:g}")
+    if "grad" in given:
+        row["grad_norm"] = norm(given["grad"])
+    elif looker.problem.grad is not None:
+        row["grad_norm"] = norm(looker.grad(iterate.x))
+    row.update({k: v for k, v in given.items() if isinstance(v, (float, int, str)) and k != "f"})
+    if "x" in keep:
+        row["x"] = to_numpy(iterate.x)
+    row.update({k: _host(v) for k, v in given.items() if k in keep and k not in row})
+    return row
+
+
+def _host(value: Any) -> Any:
+    return tuple(map(to_numpy, value)) if isinstance(value, tuple) else to_numpy(value)
+
+
+def minimize(
+    problem: Problem,
+    method: str | Callable[..., Iterator[Iterate]],
+    x0: Any = None,
+    *,
+    tol: float | None = None,
+    steps: int = 10_000,
+    seconds: float | None = None,
+    stop: StoppingRule | None = None,
+    seed: int | None = 0,
+    keep: str | Sequence[str] = (),
+    callback: Callable[[Iterate], Any] | None = None,
+    progress: bool | None = None,
+    **hyper: Any,
+) -> History:
+    """Minimise ``problem`` with ``method`` and return what happened.
+
+    Parameters
+    ----------
+    problem : Problem
+    method : str or function
+        A name from :func:`secondorder.methods`, or a function decorated with :func:`secondorder.method`.
+    x0 : array (d,), optional
+        The start; by default the problem's own.
+    tol : float, optional
+        Converged when the method's measure (``grad_norm`` unless it says otherwise) is at most this. By default
+        1e-8 in float64, scaled with the square root of the rounding unit in float32. ``tol=0`` never converges
+        except at an exact solution.
+    steps : int, default 10000
+        At most this many steps, hence ``steps + 1`` rows.
+    seconds : float, optional
+        At most this much wall time.
+    stop : stopping rule, optional
+        One more rule, see :mod:`secondorder.stopping`.
+    seed : int, default 0
+        For methods that draw random numbers.
+    keep : names, default none
+        Arrays to keep in every row, such as ``("x", "step")``. They are copies.
+    callback : function of an Iterate, optional
+        Called after each row; a true answer stops the run.
+    progress : bool, optional
+        A progress bar once the run takes two seconds: by default at a terminal only.
+    **hyper
+        The method's hyper-parameters.
+
+    Returns
+    -------
+    History
+        Also when the run is interrupted, diverges or breaks down; ``status`` tells.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For whatever can be known before the first step, naming the argument.
+
+    >>> import secondorder as so
+    >>> history = so.minimize(so.problems.rosenbrock(), "newton")
+    >>> history.status, len(history), history.x.round(6)
+    ('converged', 22, array([1., 1.]))
+    """
+    function = find(method)
+    info = function.method  # type: ignore[attr-defined]
+    ledger = Ledger(problem, x0)
+    tol = 1e-8 * math.sqrt(epsilon(ledger.x) / np.finfo(np.float64).eps) if tol is None else _number("tol", tol, 0.0)
+    steps = int(_number("steps", steps, 0, whole=True))
+    rules = [tolerance(info.measure, tol), step_limit(steps)]
+    if seconds is not None:
+        rules.insert(1, time_limit(_number("seconds", seconds, 0.0)))
+    if stop is not None:
+        rules.append(stop)
+    if "rng" in inspect.signature(info.function).parameters:
+        hyper["rng"] = np.random.default_rng(seed)
+    keep = (keep,) if isinstance(keep, str) else tuple(keep)
+    history = History(info.name, {**info.defaults(), **hyper}, ledger.name, ledger.x.shape[0], ledger.f_star)
+    history.tol, history._problem = tol, ledger.problem
+    iterates = function(ledger, **hyper)
+    with tqdm(total=steps, delay=2, disable=None if progress is None else not progress, desc=info.name, leave=False) as bar:
+        return run(
+            iterates, ledger, stop=any_of(*rules), history=history, keep=keep, callback=callback,
+            bar=None if bar.disable else bar,
+        )  # fmt: skip
+
+
+def _number(name: str, value: Any, low: float, whole: bool = False) -> float:
+    good = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool) and value >= low
+    if not good or (whole and value != int(value)):
+        raise ValueError(f"{name} must be a {'whole ' if whole else ''}number of at least {low:g}; got {value!r}")
+    return value
+
+
+class Comparison(dict[str, History]):
+    """Histories by label, from :func:`compare`."""
+
+    def plot(self, x: str = "step", y: str | None = None) -> Any:
+        """One picture of them all; see :func:`secondorder.plots.convergence`."""
+        from secondorder.plots import convergence
+
+        return convergence(self, x=x, y=y)
+
+    def to_frame(self) -> Any:
+        """One line a method: status, steps, final value and gradient norm, oracle calls, seconds."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError("to_frame needs pandas: pip install 'secondorder[lab]'") from error
+        return pandas.DataFrame(self.table()).T
+
+    def table(self) -> dict[str, dict[str, Any]]:
+        """What :meth:`to_frame` shows, as plain dictionaries."""
+        return {
+            label: {
+                "status": h.status, "steps": len(h) - 1, "f": h.f[-1], "grad_norm": h.grad_norm[-1],
+                **{name: n for name, n in h.oracle.items() if any(other.oracle[name] for other in self.values())},
+                "gradient-equivalents": float(h.cost()[-1]), "seconds": h.seconds[-1],
+            }
+            for label, h in self.items()
+        }  # fmt: skip
+
+    def _repr_html_(self) -> str:
+        from secondorder.plots import html
+
+        return html(self)
+
+
+def compare(
+    problem: Problem,
+    methods: Sequence[str | Callable[..., Any]] | Mapping[str, tuple[str | Callable[..., Any], Mapping[str, Any]]],
+    x0: Any = None,
+    **options: Any,
+) -> Comparison:
+    """Run several methods from one start.
+
+    Parameters
+    ----------
+    problem : Problem
+    methods : names or functions; or a mapping from labels to ``(method, hyper-parameters)``
+        ``{"m = 5": ("lazy_newton", {"period": 5}), "m = 50": ("lazy_newton", {"period": 50})}``.
+    x0, **options
+        As for :func:`minimize`.
+
+    >>> import secondorder as so
+    >>> runs = so.compare(so.problems.rosenbrock(), ["newton", "cubic_newton"])
+    >>> [h.status for h in runs.values()]
+    ['converged', 'converged']
+    """
+    if not isinstance(methods, Mapping):
+        methods = {find(m).method.name: (m, {}) for m in methods}  # type: ignore[attr-defined]
+    return Comparison(
+        {label: minimize(problem, m, x0, **{**options, **hyper}) for label, (m, hyper) in methods.items()}
+    )

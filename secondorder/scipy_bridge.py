@@ -1,0 +1,138 @@
+"""Any optimiser of the catalogue as a method of ``scipy.optimize.minimize``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.optimize import OptimizeResult, approx_fprime
+
+from secondorder.catalogue import find
+from secondorder.oracles import Problem
+from secondorder.run import Iterate, minimize
+
+STATUS = {"converged": 0, "finished": 0, "step_limit": 1, "time_limit": 1, "stalled": 2, "breakdown": 3, "diverged": 4}
+
+
+def as_scipy(method: str | Callable[..., Any], **hyper: Any) -> Callable[..., OptimizeResult]:
+    """A function to pass as ``method=`` to :func:`scipy.optimize.minimize`.
+
+    Parameters
+    ----------
+    method : str or function
+        A method of the catalogue.
+    **hyper
+        Its hyper-parameters.
+
+    SciPy's ``jac`` (a function, or True), ``hess`` (a function, or ``"2-point"``, ``"3-point"``, ``"cs"``: differences
+    of the gradient), ``hessp``, ``args``, ``tol``, ``callback`` (called with x, or with ``intermediate_result`` if that
+    is its argument's name; StopIteration ends the run) and the options ``gtol`` and ``maxiter`` are honoured. Bounds,
+    constraints, ``HessianUpdateStrategy`` objects and other options raise ``ValueError``. Without ``jac`` the gradient
+    is taken by forward differences, as SciPy does.
+
+    >>> import scipy.optimize as opt, secondorder as so
+    >>> answer = opt.minimize(opt.rosen, [-1.2, 1.0], jac=opt.rosen_der, hess=opt.rosen_hess,
+    ...                       method=so.as_scipy("cubic_newton"))
+    >>> answer.success, answer.x.round(6)
+    (True, array([1., 1.]))
+    """
+    function = find(method)
+    name = function.method.name  # type: ignore[attr-defined]
+    function.method.check(hyper)  # type: ignore[attr-defined]
+
+    def scipy_method(
+        fun: Callable[..., float],
+        x0: Any,
+        args: tuple[Any, ...] = (),
+        jac: Any = None,
+        hess: Any = None,
+        hessp: Any = None,
+        bounds: Any = None,
+        constraints: Any = (),
+        callback: Any = None,
+        tol: float | None = None,
+        gtol: float | None = None,
+        maxiter: int | None = None,
+        **options: Any,
+    ) -> OptimizeResult:
+        if bounds is not None or (constraints is not None and len(np.atleast_1d(constraints))):
+            raise ValueError(f"{name} is unconstrained: it cannot honour bounds or constraints")
+        if set(options) - {"disp"}:
+            raise ValueError(f"unknown option {min(set(options) - {'disp'})!r}; {name} understands gtol, maxiter and disp")
+        grad = (lambda x: np.asarray(jac(x, *args))) if callable(jac) else (lambda x: approx_fprime(x, fun, 1.5e-8, *args))
+        problem = Problem(
+            lambda x: fun(x, *args),
+            grad,
+            _hessian(hess, grad, args),
+            None if hessp is None else lambda x, p: np.asarray(hessp(x, p, *args)),
+            x0=np.atleast_1d(x0),
+            name=getattr(fun, "__name__", "fun"),
+        )
+        limits = {} if maxiter is None else {"steps": maxiter}
+        tol = tol if gtol is None else gtol
+        history = minimize(problem, function, tol=tol, callback=_callback(callback), **limits, **hyper)
+        result = OptimizeResult(
+            x=history.x,
+            fun=float(history.f[-1]),
+            jac=problem.grad(history.x),
+            nit=len(history) - 1,
+            nfev=history.oracle["f"],
+            njev=history.oracle["grad"],
+            nhev=history.oracle["hess"] + history.oracle["hvp"],
+            success=history.status in ("converged", "finished"),
+            status=STATUS.get(history.status, 99),
+            message=f"{history.status} {history.message}".strip(),
+            history=history,
+        )
+        if options.get("disp"):
+            print(history)
+        return result
+
+    return scipy_method
+
+
+def _hessian(hess: Any, grad: Callable[[Any], Any], args: tuple[Any, ...]) -> Callable[[Any], Any] | None:
+    if hess is None:
+        return None
+    if callable(hess):
+        return lambda x: np.asarray(hess(x, *args))
+    if hess not in ("2-point", "3-point", "cs"):
+        raise ValueError(f"hess must be a function, '2-point', '3-point' or 'cs'; got {hess!r}")
+
+    def differences(x: np.ndarray) -> np.ndarray:
+        eps = np.finfo(float).eps
+        steps = {"2-point": eps**0.5, "3-point": eps ** (1 / 3), "cs": 1e-30}[hess] * np.maximum(1.0, np.abs(x))
+        E = np.diag(steps)
+        if hess == "cs":
+            columns = [np.imag(grad(x + 1j * e)) for e in E]
+        elif hess == "3-point":
+            columns = [(grad(x + e) - grad(x - e)) / 2.0 for e in E]
+        else:
+            g = grad(x)
+            columns = [grad(x + e) - g for e in E]
+        H = np.stack(columns, axis=1) / steps
+        return (H + H.T) / 2.0
+
+    return differences
+
+
+def _callback(callback: Any) -> Callable[[Iterate], bool] | None:
+    if callback is None:
+        return None
+    import inspect
+
+    named = "intermediate_result" in inspect.signature(callback).parameters
+
+    def wrapped(iterate: Iterate) -> bool:
+        x = np.array(iterate.x)
+        try:
+            if named:
+                callback(intermediate_result=OptimizeResult(x=x, **iterate.quantities))
+            else:
+                callback(x)
+        except StopIteration:
+            return True
+        return False
+
+    return wrapped
