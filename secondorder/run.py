@@ -78,6 +78,19 @@ def run(
     costs nothing that is counted or timed. An exception before the first row is raised; a later one ends the run
     with a status and the rows so far.
     """
+    with np.errstate(all="ignore"):  # what overflows is seen by the checks, and ends the run with a status
+        return _run(iterates, ledger, stop, history, keep, callback, bar)
+
+
+def _run(
+    iterates: Iterable[Iterate],
+    ledger: Ledger,
+    stop: StoppingRule,
+    history: History,
+    keep: Sequence[str],
+    callback: Callable[[Iterate], Any] | None,
+    bar: tqdm | None,
+) -> History:
     looker = Ledger(ledger.problem, ledger.x)
     walk, began, own = iter(iterates), time.perf_counter(), 0.0
     history.x = ledger.x
@@ -105,7 +118,7 @@ def run(
         history.status = end.value or "finished"
     except KeyboardInterrupt:
         history.status = "interrupted"
-    except NonFinite as error:
+    except (NonFinite, OverflowError) as error:
         if not history.rows:
             raise ValueError(f"{ledger.name!r} cannot be evaluated at the start: {error}") from error
         history.status, history.message = "diverged", str(error)

@@ -69,7 +69,7 @@ def cubic_step(grad: Array, H: Eigen, M: float) -> CubicStep:
         first = xp.arange(c.shape[0]) == 0
         h = xp.where(first, xp.full_like(h, missing), h)
     radius = norm(h)
-    decrease = 0.5 * float(xp.sum((distance + t) * h * h)) + M / 12.0 * radius**3
+    decrease = 0.5 * float(xp.sum((distance + t) * h * h)) + M / 12.0 * radius * radius * radius
     return CubicStep(H.vectors @ h, radius, pole + t, decrease, hard)
 
 

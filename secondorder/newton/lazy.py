@@ -75,7 +75,7 @@ def lazy_newton(
 
     def model(grad: Array, H: Eigen, M: float) -> tuple[Array, float, dict[str, Any]]:
         cubic = cubic_step(grad, H, M)
-        return cubic.step, M / 24.0 * cubic.radius**3, cubic._asdict()
+        return cubic.step, M / 24.0 * cubic.radius * cubic.radius * cubic.radius, cubic._asdict()
 
     return (yield from lazy_loop(problem, x, M, period, model))
 
@@ -137,7 +137,7 @@ def lazy_regularized_newton(
             raise np.linalg.LinAlgError(f"the Hessian plus damping {damping:.3g} is not positive definite")
         step = -(H.vectors @ ((H.vectors.T @ grad) / (H.values + damping)))
         radius = norm(step)
-        return step, 0.5 * damping * radius**2, {"damping": damping, "step": step, "radius": radius}
+        return step, 0.5 * damping * radius * radius, {"damping": damping, "step": step, "radius": radius}
 
     return (yield from lazy_loop(problem, x, M, period, model))
 

@@ -1,0 +1,39 @@
+# Each target sets up what it needs: a machine with Python 3.11-3.13, git and make is enough.
+
+PYTHON ?= $(firstword $(foreach p,python3.12 python3.13 python3.11 python3,$(shell command -v $(p) >/dev/null 2>&1 && $(p) -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] <= (3,13))' 2>/dev/null && echo $(p))))
+SOURCES := $(shell git ls-files secondorder book notebooks _config.yml _toc.yml 2>/dev/null)
+BOOK := _build/html/index.html
+
+.PHONY: book lab test release lint clean
+
+book: $(BOOK)  ## build the book, warnings are errors
+	@echo "The book is ready. Open file://$(CURDIR)/$(BOOK)"
+
+lab: .venv/.lab  ## open the labs in JupyterLab, on this machine only
+	.venv/bin/secondorder lab
+
+test: .venv/.dev $(BOOK)  ## all tests, those in a browser included
+	.venv/bin/pytest -n auto
+
+lint: .venv/.dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+release: $(BOOK)  ## the built book as one zip, to be read and taught from without a network
+	.venv/bin/python -m zipfile -c _build/secondorder-book.zip _build/html
+	@echo "Wrote _build/secondorder-book.zip"
+
+$(BOOK): .venv/.book $(SOURCES)
+	rm -rf _build
+	.venv/bin/jupyter-book build . --builder html -W --keep-going -n
+
+.venv/.%: pyproject.toml uv.lock hatch_build.py
+	@test -n "$(PYTHON)" || { echo "secondorder needs Python 3.11, 3.12 or 3.13; say where with make PYTHON=/path/to/python3"; exit 1; }
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv || { echo "The venv module is missing: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
+	UV_PROJECT_ENVIRONMENT=.venv .venv/bin/uv sync --frozen --inexact --extra $*
+	@touch $@
+
+clean:
+	rm -rf _build .venv

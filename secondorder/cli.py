@@ -1,0 +1,142 @@
+"""The command line: list, show, run, compare, lab. Errors are one line, and exit with 2."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import inspect
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from secondorder import problems
+from secondorder.bibliography import entry
+from secondorder.catalogue import Method, find, methods
+from secondorder.run import Comparison, compare, minimize
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit status is 0, or 2 for a mistake in what was asked, or 1 when a run ended badly."""
+    parser = _parser()
+    try:
+        options = parser.parse_args(arguments)
+        return options.command(options)
+    except (ValueError, TypeError, OSError, ImportError, KeyError) as error:
+        message = " ".join(str(error).split())
+        print(f"secondorder: error: {message}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="secondorder", description="Second-order optimisation, to read, move and check.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    listing = commands.add_parser("list", help="the methods and the problems")
+    listing.add_argument("family", nargs="?", help="only this family")
+    listing.set_defaults(command=_list)
+
+    show = commands.add_parser("show", help="a method's source with its reference")
+    show.add_argument("method")
+    show.set_defaults(command=_show)
+
+    for name, help, command in (
+        ("run", "minimise a problem with a method", _run),
+        ("compare", "minimise a problem with several methods", _compare),
+    ):
+        sub = commands.add_parser(name, help=help)
+        sub.add_argument("method", nargs=1 if name == "run" else "+")
+        sub.add_argument("--problem", required=True, help="such as rosenbrock, logistic:breast_cancer, logistic:FILE.libsvm")
+        sub.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyper-parameter of the method")
+        sub.add_argument("--with", dest="having", action="append", default=[], metavar="NAME=VALUE", help="an option of the problem")
+        sub.add_argument("--x0", help="the start, numbers separated by commas")
+        sub.add_argument("--tol", type=float)
+        sub.add_argument("--steps", type=int, default=10_000)
+        sub.add_argument("--seconds", type=float)
+        sub.add_argument("--seed", type=int, default=0)
+        sub.add_argument("--plot", metavar="FILE", help="write the convergence picture (png, pdf, svg)")
+        sub.add_argument("--across", choices=("step", "cost", "seconds"), default="cost", help="what the picture runs along")
+        if name == "run":
+            sub.add_argument("--save", metavar="FILE.npz", help="write the history")
+        sub.set_defaults(command=command)
+
+    lab = commands.add_parser("lab", help="copy the labs to a folder of yours and open them in JupyterLab")
+    lab.add_argument("folder", nargs="?", default="secondorder-labs")
+    lab.add_argument("--port", type=int, default=8888)
+    lab.add_argument("--no-browser", action="store_true")
+    lab.add_argument("--copy-only", action="store_true", help="copy the labs, start nothing")
+    lab.set_defaults(command=_lab)
+    return parser
+
+
+def _list(options: argparse.Namespace) -> int:
+    for each in methods(options.family):
+        print(f"{each.name:28}{each.family:12}{each.summary}")
+    if options.family is None:
+        print(f"\nproblems: {', '.join(problems.names())}")
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    info: Method = find(options.method).method  # type: ignore[attr-defined]
+    print(inspect.getsource(sys.modules[info.function.__module__]))
+    print(entry(info.paper))
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    history = minimize(_problem(options), options.method[0], **_settings(options))
+    print(history)
+    for name, value in history.optimality.items():
+        print(f"  {name} = {value:.6g}")
+    if options.save:
+        history.save(options.save)
+    return _finish(Comparison({history.method: history}), options)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    runs = compare(_problem(options), options.method, **_settings(options))
+    for history in runs.values():
+        print(history)
+    return _finish(runs, options)
+
+
+def _finish(runs: Comparison, options: argparse.Namespace) -> int:
+    if options.plot:
+        runs.plot(x=options.across).savefig(options.plot, dpi=150)
+    return int(any(h.status in ("breakdown", "diverged", "stalled") for h in runs.values()))
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    settings = _assignments(options.set)
+    clash = set(settings) & {"tol", "steps", "seconds", "seed", "x0", "stop", "keep", "callback", "progress"}
+    if clash:
+        raise ValueError(f"{min(clash)} is not a hyper-parameter: use --{min(clash)}")
+    settings |= {"tol": options.tol, "steps": options.steps, "seconds": options.seconds, "seed": options.seed}
+    if options.x0:
+        settings["x0"] = [float(part) for part in options.x0.split(",")]
+    return settings
+
+
+def _problem(options: argparse.Namespace) -> Any:
+    return problems.get(options.problem, **_assignments(options.having))
+
+
+def _assignments(given: Sequence[str]) -> dict[str, Any]:
+    values = {}
+    for item in given:
+        name, equals, text = item.partition("=")
+        if not (name and equals and text):
+            raise ValueError(f"expected NAME=VALUE; got {item!r}")
+        try:
+            values[name] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            values[name] = text
+    return values
+
+
+def _lab(options: argparse.Namespace) -> int:
+    from secondorder.labs.notebooks import copy_labs, open_labs
+
+    folder = copy_labs(options.folder)
+    print(f"labs copied to {folder}")
+    return 0 if options.copy_only else open_labs(folder, port=options.port, browser=not options.no_browser)

@@ -1,0 +1,75 @@
+"""The labs as files: where they are, a copy for the reader, JupyterLab over the copy, and a method's source in a cell."""
+
+from __future__ import annotations
+
+import inspect
+import shutil
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from secondorder.catalogue import find
+
+
+def labs() -> Path:
+    """The folder of the labs, in the installed package or in a checkout."""
+    packaged = Path(str(files("secondorder.labs"))) / "notebooks"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "notebooks"
+
+
+def copy_labs(folder: str | Path) -> Path:
+    """Copy the labs into ``folder`` and return it. A file that is already there is the reader's and is kept.
+
+    Raises ``NotADirectoryError`` when ``folder`` is a file.
+    """
+    target = Path(folder).expanduser().resolve()
+    if target.exists() and not target.is_dir():
+        raise NotADirectoryError(f"{target} is a file: name a folder for the labs")
+    for source in sorted(labs().rglob("*.ipynb")):
+        if ".ipynb_checkpoints" in source.parts:
+            continue
+        copy = target / source.relative_to(labs())
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if not copy.exists():
+            shutil.copyfile(source, copy)
+    return target
+
+
+def open_labs(folder: Path, port: int = 8888, browser: bool = True) -> int:
+    """Start JupyterLab over ``folder`` on localhost with its token on; returns its exit status."""
+    try:
+        import jupyterlab  # noqa: F401
+    except ImportError as error:
+        raise ImportError("the labs need JupyterLab: pip install 'secondorder[lab]'") from error
+    command = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
+    command += [f"--ServerApp.root_dir={folder}"] + ([] if browser else ["--no-browser"])
+    try:
+        return subprocess.run(command).returncode
+    except KeyboardInterrupt:
+        return 0
+
+
+def source(method: str) -> Any:
+    """Put the source of a method in a new cell below, to be edited and run; outside a notebook, return it.
+
+    The edited copy is a method like any other: pass it as ``method=`` to a view or to ``minimize``.
+
+    >>> source("newton").splitlines()[0]
+    '\"\"\"Newton\\'s method, pure and with a line search.\"\"\"'
+    """
+    text = inspect.getsource(sys.modules[find(method).method.function.__module__])  # type: ignore[attr-defined]
+    shell = _shell()
+    if shell is None:
+        return text
+    shell.set_next_input(text, replace=False)
+    return None
+
+
+def _shell() -> Any:
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return None
+    return get_ipython()

@@ -1,0 +1,1 @@
+"""One module of views a family; `secondorder.labs.views()` imports them all."""
