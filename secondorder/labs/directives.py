@@ -74,7 +74,7 @@ class MethodTable(SphinxDirective):
             hyper = ", ".join(f"`{p.name}={p.default!r}`" for p in each.parameters)
             pages = ", ".join(f"{{doc}}`/book/{chapter}`" for chapter in chapters.get(each.name, []))
             needs = ", ".join(f"`{oracle}`" for oracle in each.oracles())
-            summary = each.summary.partition(" (:cite:")[0].rstrip(".")
+            summary = each.summary.rstrip(".")
             rows.append([f"`{each.name}`", each.family, summary, needs, hyper, f"{{cite}}`{each.paper}`", pages])
         table = ["| " + " | ".join(row) + " |" for row in rows]
         table.insert(1, "|---" * len(rows[0]) + "|")

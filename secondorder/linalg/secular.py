@@ -55,7 +55,7 @@ def cubic_step(grad: Array, H: Eigen, M: float) -> CubicStep:
     >>> from secondorder.linalg import eigen
     >>> answer = cubic_step(np.asarray([0.0, 1.0]), eigen(np.diag([-2.0, 1.0])), 1.0)   # the hard case
     >>> answer.hard, round(-answer.decrease, 6), np.abs(answer.step).round(6)
-    (True, -5.5, array([3.986076, 0.333333]))
+    (True, -5.5, array([3.986087, 0.333333]))
     """
     xp = namespace(grad)
     c = H.vectors.T @ grad
@@ -77,20 +77,23 @@ def _root(c: Array, distance: Array, pole: float, M: float) -> tuple[float, bool
     """The distance t of the multiplier from the pole, and whether it is the hard case (then t = 0)."""
     xp = namespace(c)
     size = xp.abs(c)
-    at_pole = distance == 0.0
-    blocked = bool(xp.any(at_pole & (size > 0.0)))
-    h = xp.where(at_pole, xp.zeros_like(c), size / xp.where(at_pole, xp.ones_like(c), distance))
-    if not blocked and norm(h) <= 2.0 * pole / M:
-        return 0.0, pole > 0.0
+    longest = 2.0 * pole / M
+    if bool(xp.all(size <= distance * longest)):
+        h = size / xp.where(distance == 0.0, xp.ones_like(c), distance)
+        if norm(h) <= longest:
+            return 0.0, pole > 0.0
     excess = 0.5 * M * size - distance * pole
     width = distance + pole + xp.sqrt((distance - pole) ** 2 + 2.0 * M * size)
     t = max(0.0, float(xp.max(xp.where(width > 0.0, 2.0 * excess / xp.where(width > 0.0, width, xp.ones_like(c)), width))))
     for _ in range(100):
         h = size / xp.where(distance + t > 0.0, distance + t, xp.ones_like(c))
         length = norm(h)
+        if length == 0.0:  # a gradient near 1e-160: its square underflows
+            break
         phi = 1.0 / length - 0.5 * M / (pole + t)
-        slope = float(xp.sum(h * h / xp.where(distance + t > 0.0, distance + t, xp.ones_like(c)))) / length**3
-        t_next = t - phi / (slope + 0.5 * M / (pole + t) ** 2)
+        u = h / length
+        slope = float(xp.sum(u * u / xp.where(distance + t > 0.0, distance + t, xp.ones_like(c)))) / length
+        t_next = t - phi / (slope + 0.5 * M / (pole + t) / (pole + t))
         if not t_next > t:
             break
         t = t_next

@@ -19,7 +19,9 @@ M_MIN = 1e-10
     needs=lambda hyper: ("f", "grad", "hess") if hyper["M"] is None else ("grad", "hess"),
 )
 def cubic_newton(problem: Ledger, x: Array, *, M: positive | None = None) -> Iterator[Iterate]:
-    r"""Cubic Newton (:cite:`nesterov2006cubic`, eqs. 2.4 and 3.3).
+    r"""Cubic Newton: the global minimiser of the quadratic model plus M/6 of the cubed step.
+
+    Reference: :cite:`nesterov2006cubic`, eqs. 2.4 and 3.3.
 
     .. math::
 

@@ -17,7 +17,9 @@ from secondorder.run import Iterate
     needs=lambda hyper: ("f", "grad") if hyper["lipschitz"] is None else ("grad",),
 )
 def gradient_descent(problem: Ledger, x: Array, *, lipschitz: positive | None = None) -> Iterator[Iterate]:
-    r"""Gradient descent with step :math:`1/L_1` (:cite:`nesterov2018lectures`, §2.1.5).
+    r"""Gradient descent with step 1/L, adapted or given.
+
+    Reference: :cite:`nesterov2018lectures`, §2.1.5.
 
     .. math:: x_{k+1}=x_k-\frac1{L_1}\nabla f(x_k)
 

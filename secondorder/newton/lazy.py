@@ -25,7 +25,9 @@ M_MIN = 1e-10
 def lazy_newton(
     problem: Ledger, x: Array, *, M: positive | None = None, period: count | None = None
 ) -> Iterator[Iterate]:
-    r"""Cubic Newton with lazy Hessians (:cite:`doikov2023lazy`, Algorithm 1).
+    r"""Cubic Newton with a Hessian that serves m steps.
+
+    Reference: :cite:`doikov2023lazy`, Algorithm 1.
 
     The gradient is fresh at every step, the Hessian that of the snapshot :math:`z_k=x_{m\lfloor k/m\rfloor}`:
 
@@ -88,7 +90,9 @@ def lazy_newton(
 def lazy_regularized_newton(
     problem: Ledger, x: Array, *, M: positive | None = None, period: count | None = None
 ) -> Iterator[Iterate]:
-    r"""Regularised Newton with lazy Hessians, for convex functions (:cite:`doikov2023lazy`, Algorithm 2).
+    r"""Gradient-regularised Newton with a Hessian that serves m steps, for convex functions.
+
+    Reference: :cite:`doikov2023lazy`, Algorithm 2.
 
     With the snapshot :math:`z_k=x_{m\lfloor k/m\rfloor}`,
 

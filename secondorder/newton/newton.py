@@ -25,7 +25,9 @@ def newton(
     sufficient_decrease: fraction = 1e-4,
     backtracking: fraction = 0.5,
 ) -> Iterator[Iterate]:
-    r"""Newton's method (:cite:`nocedal2006numerical`, eq. 3.30 and Algorithm 3.1).
+    r"""Newton's method, with a line search or pure.
+
+    Reference: :cite:`nocedal2006numerical`, eq. 3.30 and Algorithm 3.1.
 
     .. math:: \nabla^2f(x_k)\,p_k=-\nabla f(x_k),\qquad x_{k+1}=x_k+\alpha_kp_k
 

@@ -72,7 +72,10 @@ def read_libsvm(path: Path) -> tuple[Array, Array]:
         raise IsADirectoryError(f"data must be a LIBSVM file; {path} is a folder")
     read = _scikit_learn().load_svmlight_file
     try:
-        return read(str(path))
+        A, y = read(str(path))
+        if A.nnz == 0:
+            raise ValueError("it holds no index:value")
+        return A, y
     except (ValueError, IndexError, OverflowError, EOFError, gzip.BadGzipFile) as error:
         raise ValueError(
             f"{path} is not a LIBSVM file (lines of 'label index:value index:value ...'): {error}"
@@ -90,7 +93,7 @@ def matrix(A: Any) -> Array:
         A.sum_duplicates()
         entries = A.data
     else:
-        A = to_numpy(A) if is_array(A) else np.asarray(A)
+        A = _array(A, "A")
         if _kind(A.dtype) is None:
             raise TypeError(f"A must hold real numbers; got dtype {A.dtype}")
         A = entries = np.array(A, dtype=_kind(A.dtype), order="C")
@@ -104,7 +107,7 @@ def matrix(A: Any) -> Array:
 
 def labels(y: Any, n: int) -> np.ndarray:
     """``y`` as a vector of ``n`` labels, numbers or strings."""
-    y = to_numpy(y) if is_array(y) else np.asarray(y)
+    y = _array(y, "y")
     if y.shape != (n,):
         raise ValueError(f"y must have shape ({n},), one label for each row of A; got {y.shape}")
     if y.dtype.kind == "f" and not np.all(np.isfinite(y)):
@@ -141,6 +144,13 @@ def standardized(A: Array) -> Array:
 
 def _looks_like_path(text: str) -> bool:
     return Path(text).name != text or Path(text).suffix != "" or Path(text).is_file()
+
+
+def _array(value: Any, name: str) -> np.ndarray:
+    try:
+        return to_numpy(value) if is_array(value) else np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array: {error}") from None
 
 
 def _kind(dtype: np.dtype) -> type | None:

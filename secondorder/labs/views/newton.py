@@ -235,7 +235,7 @@ def level_set(x: np.ndarray, grad: np.ndarray, H: np.ndarray, M: float, reach: f
     """
     values, Q = np.linalg.eigh(H)
     size = np.maximum(np.abs(values), 1e-6 * np.max(np.abs(values)) + 1e-12)
-    angle = np.linspace(0.0, 2.0 * np.pi, 241)
+    angle = np.linspace(0.0, 2.0 * np.pi, 2881)
     u = Q @ (np.stack([np.cos(angle), np.sin(angle)]) / np.sqrt(size)[:, None])
     u = u / np.linalg.norm(u, axis=0)
     p, q, a = grad @ u, np.sum(u * (H @ u), axis=0), M / 6.0
@@ -246,8 +246,18 @@ def level_set(x: np.ndarray, grad: np.ndarray, H: np.ndarray, M: float, reach: f
     for r in branches:
         r = np.where((r > 0.0) & (r < reach), r, np.nan)
         if np.any(np.isfinite(r)):
-            curves += [(x[:, None] + r * u).T, np.full((1, 2), np.nan)]
+            curves += [_thinned((x[:, None] + r * u).T, reach / 150.0), np.full((1, 2), np.nan)]
     return np.concatenate(curves) if curves else np.empty((0, 2))
+
+
+def _thinned(curve: np.ndarray, spacing: float) -> np.ndarray:
+    """Points about ``spacing`` apart along the curve, with the ends of each piece and one NaN row between pieces."""
+    gap = np.isnan(curve[:, 0])
+    along = np.nancumsum(np.concatenate([[0.0], np.linalg.norm(np.diff(curve, axis=0), axis=1)]))
+    edge = gap | np.roll(gap, 1) | np.roll(gap, -1)
+    keep = np.concatenate([[True], np.floor(along[1:] / spacing) > np.floor(along[:-1] / spacing)]) | edge
+    keep &= ~(gap & np.roll(gap, 1))
+    return curve[keep]
 
 
 def _gradient_panel(runs: list[tuple[str, History]], k: int) -> Panel:

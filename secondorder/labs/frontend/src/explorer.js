@@ -27,6 +27,9 @@ function render({ model, el }) {
     },
   });
 
+  // Keys are ours here: JupyterLab would take the arrows for its cells.
+  for (const node of root.querySelectorAll("input, select, button")) node.dataset.lmSuppressShortcuts = "true";
+
   function moved(state) {
     view.busy(true);
     clearTimeout(timer);
