@@ -240,7 +240,9 @@ def find(name: str | Callable[..., Any]) -> Callable[..., Any]:
     """The method called ``name``; a function decorated with :func:`method` is its own answer."""
     if callable(name):
         if not hasattr(name, "method"):
-            raise TypeError(f"{getattr(name, '__name__', name)!r} is not a method: decorate it with @secondorder.method")
+            raise TypeError(
+                f"{getattr(name, '__name__', name)!r} is not a method: decorate it with @secondorder.method"
+            )
         return name
     known = {m.name: m for m in methods()}
     if name not in known:

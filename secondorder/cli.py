@@ -28,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="secondorder", description="Second-order optimisation, to read, move and check.")
+    parser = argparse.ArgumentParser(
+        prog="secondorder", description="Second-order optimisation, to read, move and check."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     listing = commands.add_parser("list", help="the methods and the problems")
@@ -45,16 +47,24 @@ def _parser() -> argparse.ArgumentParser:
     ):
         sub = commands.add_parser(name, help=help)
         sub.add_argument("method", nargs=1 if name == "run" else "+")
-        sub.add_argument("--problem", required=True, help="such as rosenbrock, logistic:breast_cancer, logistic:FILE.libsvm")
-        sub.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyper-parameter of the method")
-        sub.add_argument("--with", dest="having", action="append", default=[], metavar="NAME=VALUE", help="an option of the problem")
+        sub.add_argument(
+            "--problem", required=True, help="such as rosenbrock, logistic:breast_cancer, logistic:FILE.libsvm"
+        )
+        sub.add_argument(
+            "--set", action="append", default=[], metavar="NAME=VALUE", help="a hyper-parameter of the method"
+        )
+        sub.add_argument(
+            "--with", dest="having", action="append", default=[], metavar="NAME=VALUE", help="an option of the problem"
+        )
         sub.add_argument("--x0", help="the start, numbers separated by commas")
         sub.add_argument("--tol", type=float)
         sub.add_argument("--steps", type=int, default=10_000)
         sub.add_argument("--seconds", type=float)
         sub.add_argument("--seed", type=int, default=0)
         sub.add_argument("--plot", metavar="FILE", help="write the convergence picture (png, pdf, svg)")
-        sub.add_argument("--across", choices=("step", "cost", "seconds"), default="cost", help="what the picture runs along")
+        sub.add_argument(
+            "--across", choices=("step", "cost", "seconds"), default="cost", help="what the picture runs along"
+        )
         if name == "run":
             sub.add_argument("--save", metavar="FILE.npz", help="write the history")
         sub.set_defaults(command=command)

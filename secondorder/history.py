@@ -26,21 +26,17 @@ class History:
     ``history["radius"]`` is the column of any recorded quantity, with NaN (or None) where a row has none;
     ``history.f``, ``history.grad_norm`` and ``history.seconds`` are there for every row.
 
-    Attributes
-    ----------
-    x : array (d,)
-        The last good iterate.
-    status : str
+    ``x`` is the last good iterate, ``rows`` the list of rows as they were appended, ``message`` what lies behind a
+    breakdown or a divergence, and ``status`` one of
+
         ``converged``, ``finished``, ``step_limit``, ``time_limit``, ``stopped`` (by the callback), ``interrupted``
         (Ctrl-C), ``stalled`` (no representable progress), ``breakdown`` (the linear algebra or a function failed)
         or ``diverged`` (an accepted iterate was not finite).
-    message : str
-        What lies behind a breakdown or a divergence.
-    rows : list of dict
-        As they were appended; the columns are made from them.
     """
 
-    def __init__(self, method: str, hyper: Mapping[str, Any], problem: str, d: int, f_star: float | None = None) -> None:
+    def __init__(
+        self, method: str, hyper: Mapping[str, Any], problem: str, d: int, f_star: float | None = None
+    ) -> None:
         self.method, self.hyper, self.problem_name, self.d, self.f_star = method, dict(hyper), problem, d, f_star
         self.x: Array | None = None
         self.status, self.message = "", ""
@@ -62,8 +58,9 @@ class History:
             raise KeyError(f"{name!r} is not on record; there are {', '.join(self.names)} (arrays only with keep=)")
         values = [row.get(name) for row in self.rows]
         if any(isinstance(v, (str, np.ndarray, tuple)) for v in values):
-            if all(isinstance(v, np.ndarray) and v.shape == values[0].shape for v in values):
-                return np.stack(values)
+            arrays = [v for v in values if isinstance(v, np.ndarray)]
+            if len(arrays) == len(values) and len({v.shape for v in arrays}) == 1:
+                return np.stack(arrays)
             column = np.empty(len(values), dtype=object)
             column[:] = values
             return column
@@ -110,7 +107,7 @@ class History:
 
     @property
     def optimality(self) -> dict[str, float]:
-        """How good the answer is: gradient norm, and where the Hessian is at hand its smallest eigenvalue and the
+        """How good the answer is, by gradient norm, and where the Hessian is at hand its smallest eigenvalue and the
         Newton decrement :math:`\\sqrt{g^\\top H^{-1}g}` (for a positive definite Hessian). Evaluated at first access.
         """
         if self._optimality is None:
@@ -156,7 +153,9 @@ class History:
         meta = {
             "version": 1,
             **{k: getattr(self, k) for k in _SAVED},
-            "hyper": {k: v if isinstance(v, (int, float, str, bool, type(None))) else repr(v) for k, v in self.hyper.items()},
+            "hyper": {
+                k: v if isinstance(v, (int, float, str, bool, type(None))) else repr(v) for k, v in self.hyper.items()
+            },
             "optimality": self._optimality,
             "x": plain(to_numpy(self.x)),
             "rows": [{name: plain(value) for name, value in row.items()} for row in self.rows],
@@ -194,7 +193,8 @@ class History:
         reason = f" ({self.message})" if self.message else ""
         return (
             f"<History of {self.method} on {self.problem_name}: {self.status}{reason} after {len(self) - 1} steps, "
-            f"f={last.get('f', np.nan):.6g}, grad_norm={last.get('grad_norm', np.nan):.3g}; {calls}; {last['seconds']:.3g} s>"
+            f"f={last.get('f', np.nan):.6g}, grad_norm={last.get('grad_norm', np.nan):.3g}; {calls}; "
+            f"{last['seconds']:.3g} s>"
         )
 
     def _repr_html_(self) -> str:

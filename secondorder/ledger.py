@@ -30,8 +30,6 @@ class Ledger:
     """
 
     def __init__(self, problem: Problem, x: Any = None) -> None:
-        if isinstance(problem, Ledger):
-            problem = problem.problem
         if not isinstance(problem, Problem):
             raise TypeError(
                 f"problem must be a Problem; got {type(problem).__name__}. "
@@ -39,12 +37,11 @@ class Ledger:
             )
         if x is None and problem.x0 is None:
             raise ValueError(f"problem {problem.name!r} has no x0 of its own: give a start x0")
-        self.problem = problem
+        self.problem: Problem = problem
         self.x = point(problem.x0 if x is None else x)
         if problem.x0 is not None and problem.x0.shape != self.x.shape:
             raise ValueError(
-                f"x0 must have shape {tuple(problem.x0.shape)} for problem {problem.name!r}; "
-                f"got {tuple(self.x.shape)}"
+                f"x0 must have shape {tuple(problem.x0.shape)} for problem {problem.name!r}; got {tuple(self.x.shape)}"
             )
         self.counts = dict.fromkeys(ORACLES, 0)
         self._dense: tuple[Array, Array] | None = None

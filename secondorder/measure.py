@@ -46,9 +46,7 @@ def measured_order(errors: History | Sequence[float], floor: float | None = None
     """
     e = np.asarray(errors.grad_norm if isinstance(errors, History) else errors, dtype=float)
     floor = 1e3 * np.finfo(float).eps * float(np.max(e)) if floor is None else floor
-    orders = [
-        np.log(c / b) / np.log(b / a) for a, b, c in zip(e, e[1:], e[2:], strict=False) if a > b > c > floor
-    ]
+    orders = [np.log(c / b) / np.log(b / a) for a, b, c in zip(e, e[1:], e[2:], strict=False) if a > b > c > floor]
     if not orders:
         raise ValueError("an order takes three successive errors that decrease and lie above the rounding floor")
     last = orders[-3:]
@@ -58,9 +56,9 @@ def measured_order(errors: History | Sequence[float], floor: float | None = None
 def measured_rate(errors: History | Sequence[float]) -> Estimate:
     r"""The exponent p of sublinear convergence, :math:`e_k\approx Ck^{-p}`, with its standard error.
 
-    Least squares of :math:`\log e_k` on :math:`\log k` over the middle third of :math:`\log k`, the end of the run being
-    either superlinear or rounding. Of a history, the errors are its gaps. An upper bound is not a slope: to check
-    a theorem, hold its inequality against every k.
+    Least squares of :math:`\log e_k` on :math:`\log k` over the middle third of :math:`\log k`, the end of the run
+    being either superlinear or rounding. Of a history, the errors are its gaps. An upper bound is not a slope: to
+    check a theorem, hold its inequality against every k.
 
     Raises ``ValueError`` with fewer than five positive errors in that third.
 

@@ -6,7 +6,7 @@ import inspect
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,10 @@ class Iterate:
 
     def __repr__(self) -> str:
         return f"Iterate(x={self.x!r}, {', '.join(f'{k}={v!r}' for k, v in self.quantities.items())})"
+
+
+Iterates = Generator[Iterate, None, str]
+"""What a method is: it yields iterates, and if it ends by itself it returns the status."""
 
 
 def _plain(name: str, value: Any) -> Any:
@@ -213,6 +217,8 @@ def minimize(
     TypeError, ValueError
         For whatever can be known before the first step, naming the argument.
 
+    Examples
+    --------
     >>> import secondorder as so
     >>> history = so.minimize(so.problems.rosenbrock(), "newton")
     >>> history.status, len(history), history.x.round(6)
@@ -234,7 +240,9 @@ def minimize(
     history = History(info.name, {**info.defaults(), **hyper}, ledger.name, ledger.x.shape[0], ledger.f_star)
     history.tol, history._problem = tol, ledger.problem
     iterates = function(ledger, **hyper)
-    with tqdm(total=steps, delay=2, disable=None if progress is None else not progress, desc=info.name, leave=False) as bar:
+    with tqdm(
+        total=steps, delay=2, disable=None if progress is None else not progress, desc=info.name, leave=False
+    ) as bar:
         return run(
             iterates, ledger, stop=any_of(*rules), history=history, keep=keep, callback=callback,
             bar=None if bar.disable else bar,

@@ -16,7 +16,7 @@ STATUS = {"converged": 0, "finished": 0, "step_limit": 1, "time_limit": 1, "stal
 
 
 def as_scipy(method: str | Callable[..., Any], **hyper: Any) -> Callable[..., OptimizeResult]:
-    """A function to pass as ``method=`` to :func:`scipy.optimize.minimize`.
+    """A function to pass as ``method=`` to ``scipy.optimize.minimize``.
 
     Parameters
     ----------
@@ -59,8 +59,12 @@ def as_scipy(method: str | Callable[..., Any], **hyper: Any) -> Callable[..., Op
         if bounds is not None or (constraints is not None and len(np.atleast_1d(constraints))):
             raise ValueError(f"{name} is unconstrained: it cannot honour bounds or constraints")
         if set(options) - {"disp"}:
-            raise ValueError(f"unknown option {min(set(options) - {'disp'})!r}; {name} understands gtol, maxiter and disp")
-        grad = (lambda x: np.asarray(jac(x, *args))) if callable(jac) else (lambda x: approx_fprime(x, fun, 1.5e-8, *args))
+            raise ValueError(
+                f"unknown option {min(set(options) - {'disp'})!r}; {name} understands gtol, maxiter and disp"
+            )
+        grad = (
+            (lambda x: np.asarray(jac(x, *args))) if callable(jac) else (lambda x: approx_fprime(x, fun, 1.5e-8, *args))
+        )
         problem = Problem(
             lambda x: fun(x, *args),
             grad,
@@ -69,9 +73,9 @@ def as_scipy(method: str | Callable[..., Any], **hyper: Any) -> Callable[..., Op
             x0=np.atleast_1d(x0),
             name=getattr(fun, "__name__", "fun"),
         )
-        limits = {} if maxiter is None else {"steps": maxiter}
+        steps = 10_000 if maxiter is None else maxiter
         tol = tol if gtol is None else gtol
-        history = minimize(problem, function, tol=tol, callback=_callback(callback), **limits, **hyper)
+        history = minimize(problem, function, tol=tol, steps=steps, callback=_callback(callback), **hyper)
         result = OptimizeResult(
             x=history.x,
             fun=float(history.f[-1]),

@@ -42,7 +42,8 @@ class Listing(SphinxDirective):
         module, _, name = self.arguments[0].rpartition(".")
         source = importlib.import_module(module)
         self.env.note_dependency(inspect.getfile(source))
-        return [nodes.literal_block("", body := without_docstring(getattr(source, name)), language="python", text=body)]
+        body = without_docstring(getattr(source, name))
+        return [nodes.literal_block(body, body, language="python")]
 
 
 def without_docstring(function: Any) -> str:
@@ -72,11 +73,11 @@ class MethodTable(SphinxDirective):
         rows = [["method", "family", "what it is", "needs", "hyper-parameters", "paper", "explained in"]]
         for each in methods():
             hyper = ", ".join(f"`{p.name}={p.default!r}`" for p in each.parameters)
-            pages = ", ".join(f"{{doc}}`/book/{chapter}`" for chapter in chapters.get(each.name, []))
+            links = ", ".join(f"{{doc}}`/book/{chapter}`" for chapter in chapters.get(each.name, []))
             needs = ", ".join(f"`{oracle}`" for oracle in each.oracles())
             summary = each.summary.rstrip(".")
-            rows.append([f"`{each.name}`", each.family, summary, needs, hyper, f"{{cite}}`{each.paper}`", pages])
-        table = ["| " + " | ".join(row) + " |" for row in rows]
+            rows.append([f"`{each.name}`", each.family, summary, needs, hyper, f"{{cite}}`{each.paper}`", links])
+        table = [f"| {' | '.join(row)} |" for row in rows]
         table.insert(1, "|---" * len(rows[0]) + "|")
         return self.parse_text_to_nodes("\n".join(table))
 

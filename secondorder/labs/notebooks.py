@@ -1,4 +1,4 @@
-"""The labs as files: where they are, a copy for the reader, JupyterLab over the copy, and a method's source in a cell."""
+"""The labs as files: where they are, a copy for the reader, JupyterLab over it, and a method's source in a cell."""
 
 from __future__ import annotations
 

@@ -93,19 +93,18 @@ class Lanczos(NamedTuple):
         xp = namespace(self.vectors)
         k = len(self.diagonal)
         rows = [
-            [
-                self.diagonal[i] if i == j else self.off_diagonal[min(i, j)] if abs(i - j) == 1 else 0.0
-                for j in range(k)
-            ]
+            [self.diagonal[i] if i == j else self.off_diagonal[min(i, j)] if abs(i - j) == 1 else 0.0 for j in range(k)]
             for i in range(k)
         ]
         return xp.asarray(rows, dtype=self.vectors.dtype)
 
 
 def lanczos(matvec: Callable[[Array], Array], q: Array, k: int) -> Lanczos:
-    r"""``k`` steps of Lanczos from ``q``, with two passes of full re-orthogonalisation (:cite:`golub2013matrix`, §10.1).
+    r"""``k`` steps of Lanczos from ``q``, with two passes of full re-orthogonalisation.
 
-    Stops early, with residual 0, when the Krylov subspace is invariant.
+    Reference: :cite:`golub2013matrix`, §10.1.
+
+    Stops early, with residual 0, when the Krylov subspace is invariant: a residual below 1e4 rounding units.
 
     Parameters
     ----------
@@ -124,10 +123,14 @@ def lanczos(matvec: Callable[[Array], Array], q: Array, k: int) -> Lanczos:
     array([1., 2., 3.])
     """
     xp = namespace(q)
+    if k < 1:
+        raise ValueError(f"k must be at least 1; got {k}")
     if not norm(q) > 0.0:
         raise ValueError("q must not be zero")
     q = q / norm(q)
-    basis, diagonal, off_diagonal = [q], [], []
+    basis: list[Array] = [q]
+    diagonal: list[float] = []
+    off_diagonal: list[float] = []
     scale = 0.0
     for j in range(min(k, q.shape[0])):
         w = matvec(basis[j])
@@ -137,7 +140,7 @@ def lanczos(matvec: Callable[[Array], Array], q: Array, k: int) -> Lanczos:
         for _ in range(2):
             w = w - Q @ (Q.T @ w)
         beta = norm(w)
-        if beta <= 10.0 * epsilon(q) * scale or j + 1 == q.shape[0]:
+        if beta <= 1e4 * epsilon(q) * scale or j + 1 == q.shape[0]:
             return Lanczos(Q, diagonal, off_diagonal, 0.0)
         off_diagonal.append(beta)
         basis.append(w / beta)

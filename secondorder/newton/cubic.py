@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from typing import Any
 
 from secondorder.arrays import Array, epsilon
 from secondorder.catalogue import method, positive
 from secondorder.ledger import Ledger
 from secondorder.linalg import cubic_step, eigen, rounding
-from secondorder.run import Iterate
+from secondorder.run import Iterate, Iterates
 
 M_MIN = 1e-10
 
@@ -18,7 +18,7 @@ M_MIN = 1e-10
     paper="nesterov2006cubic",
     needs=lambda hyper: ("f", "grad", "hess") if hyper["M"] is None else ("grad", "hess"),
 )
-def cubic_newton(problem: Ledger, x: Array, *, M: positive | None = None) -> Iterator[Iterate]:
+def cubic_newton(problem: Ledger, x: Array, *, M: positive | None = None) -> Iterates:
     r"""Cubic Newton: the global minimiser of the quadratic model plus M/6 of the cubed step.
 
     Reference: :cite:`nesterov2006cubic`, eqs. 2.4 and 3.3.
@@ -44,7 +44,8 @@ def cubic_newton(problem: Ledger, x: Array, *, M: positive | None = None) -> Ite
     ------
     Iterate
         ``grad``; ``M``, ``step``, ``radius`` (:math:`\|h\|`), ``multiplier`` (:math:`\frac M2\|h\|`), ``decrease``
-        (:math:`-m(h)`) and ``hard`` of the step that led there; ``f`` and ``trials`` when adaptive. Ends as ``stalled`` when 100 doublings find no decrease.
+        (:math:`-m(h)`) and ``hard`` of the step that led there; ``f`` and ``trials`` when adaptive. Ends as
+        ``stalled`` when 100 doublings find no decrease.
 
     Guarantees, for :math:`M\ge L_2`: :math:`f(x_k)-f(x_{k+1})\ge\frac M{12}\|h\|^3`,
     :math:`\|\nabla f(x_{k+1})\|\le\frac{L_2+M}2\|h\|^2`, and for convex f with :math:`M=L_2`,
@@ -60,7 +61,8 @@ def cubic_newton(problem: Ledger, x: Array, *, M: positive | None = None) -> Ite
     ('converged', array([0.      , 1.414214]))
     """
     adaptive = M is None
-    M, f, account = M or 1.0, None, {}
+    M, f = M or 1.0, None
+    account: dict[str, Any] = {}
     while True:
         grad = problem.grad(x)
         yield Iterate(x, f=f, grad=grad, **account)
@@ -71,7 +73,7 @@ def cubic_newton(problem: Ledger, x: Array, *, M: positive | None = None) -> Ite
             continue
         f = problem.f(x) if f is None else f
         M = max(M / 2.0, M_MIN) if account else M
-        for trials in range(1, 101):
+        for trials in range(1, 101):  # noqa: B007 (it is yielded)
             cubic = cubic_step(grad, H, M)
             f_new = problem.f(x + cubic.step)
             if math.isfinite(f_new) and f_new <= f - cubic.decrease + rounding(f, f_new, epsilon(x)):

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from typing import Any
 
 from secondorder.arrays import Array, epsilon
 from secondorder.catalogue import method, positive
 from secondorder.ledger import Ledger
 from secondorder.linalg import rounding
-from secondorder.run import Iterate
+from secondorder.run import Iterate, Iterates
 
 
 @method(
     paper="nesterov2018lectures",
     needs=lambda hyper: ("f", "grad") if hyper["lipschitz"] is None else ("grad",),
 )
-def gradient_descent(problem: Ledger, x: Array, *, lipschitz: positive | None = None) -> Iterator[Iterate]:
+def gradient_descent(problem: Ledger, x: Array, *, lipschitz: positive | None = None) -> Iterates:
     r"""Gradient descent with step 1/L, adapted or given.
 
     Reference: :cite:`nesterov2018lectures`, §2.1.5.
@@ -46,20 +46,21 @@ def gradient_descent(problem: Ledger, x: Array, *, lipschitz: positive | None = 
     >>> import secondorder as so
     >>> problem = so.problems.quadratic([1.0, 10.0])
     >>> len(so.minimize(problem, "gradient_descent", lipschitz=10.0, tol=1e-6)) - 1
-    133
+    132
     """
     adaptive = lipschitz is None
-    lipschitz, f, step, trials = lipschitz or 1.0, None, None, None
+    lipschitz, f = lipschitz or 1.0, None
+    account: dict[str, Any] = {}
     while True:
         grad = problem.grad(x)
-        yield Iterate(x, f=f, grad=grad, lipschitz=lipschitz if step is not None else None, step=step, trials=trials)
+        yield Iterate(x, f=f, grad=grad, **account)
         if not adaptive:
             step = -grad / lipschitz
-            x = x + step
+            x, account = x + step, {"lipschitz": lipschitz, "step": step}
             continue
         f = problem.f(x) if f is None else f
-        lipschitz, square = lipschitz / 2.0 if step is not None else lipschitz, float(grad @ grad)
-        for trials in range(1, 101):
+        lipschitz, square = lipschitz / 2.0 if account else lipschitz, float(grad @ grad)
+        for trials in range(1, 101):  # noqa: B007 (it is yielded)
             step = -grad / lipschitz
             f_new = problem.f(x + step)
             if math.isfinite(f_new) and f_new <= f - square / (2.0 * lipschitz) + rounding(f, f_new, epsilon(x)):
@@ -67,4 +68,4 @@ def gradient_descent(problem: Ledger, x: Array, *, lipschitz: positive | None = 
             lipschitz *= 2.0
         else:
             return "stalled"
-        x, f = x + step, f_new
+        x, f, account = x + step, f_new, {"lipschitz": lipschitz, "step": step, "trials": trials}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from secondorder.arrays import Array, epsilon, norm
 from secondorder.catalogue import count, method, positive
 from secondorder.ledger import Ledger, NonFinite
 from secondorder.linalg import Eigen, cubic_step, eigen, rounding
-from secondorder.run import Iterate
+from secondorder.run import Iterate, Iterates
 
 M_MIN = 1e-10
 
@@ -22,9 +22,7 @@ M_MIN = 1e-10
     needs=lambda hyper: ("f", "grad", "hess") if hyper["M"] is None else ("grad", "hess"),
     variants={"cubic Newton": {"period": 1}},
 )
-def lazy_newton(
-    problem: Ledger, x: Array, *, M: positive | None = None, period: count | None = None
-) -> Iterator[Iterate]:
+def lazy_newton(problem: Ledger, x: Array, *, M: positive | None = None, period: count | None = None) -> Iterates:
     r"""Cubic Newton with a Hessian that serves m steps.
 
     Reference: :cite:`doikov2023lazy`, Algorithm 1.
@@ -47,8 +45,9 @@ def lazy_newton(
     M : float > 0, optional
         Kept as given; :math:`M=6mL_2` is always enough. By default it starts at 1 and is adapted once a period:
         after 1, 2, 4, … and all m steps the period must have made its promised progress
-        :math:`f(z)-f(x_i)\ge\frac M{24}\sum_{j<i}\|h_j\|^3` (up to rounding). If not, **the whole period so far is taken
-        back** to z, ``M`` doubles and the period starts again with the same Hessian; after a full period ``M`` halves.
+        :math:`f(z)-f(x_i)\ge\frac M{24}\sum_{j<i}\|h_j\|^3` (up to rounding). If not, **the whole period so far is
+        taken back** to z, ``M`` doubles and the period starts again with the same Hessian; after a full period ``M``
+        halves.
     period : int ≥ 1, optional
         m, the steps a Hessian serves; by default d, which balances d gradients' worth of Hessian against d gradients.
 
@@ -89,7 +88,7 @@ def lazy_newton(
 )
 def lazy_regularized_newton(
     problem: Ledger, x: Array, *, M: positive | None = None, period: count | None = None
-) -> Iterator[Iterate]:
+) -> Iterates:
     r"""Gradient-regularised Newton with a Hessian that serves m steps, for convex functions.
 
     Reference: :cite:`doikov2023lazy`, Algorithm 2.
@@ -152,7 +151,7 @@ def lazy_loop(
     M: float | None,
     period: int | None,
     model: Callable[[Array, Eigen, float], tuple[Array, float, dict[str, Any]]],
-) -> Generator[Iterate, None, str]:
+) -> Iterates:
     """Steps of ``model(grad, H, M)``, which answers a step, the decrease it promises and its account, with a
     Hessian that is refreshed once in ``period`` steps (d by default). ``M=None`` adapts M once a period."""
     adaptive, period = M is None, period or x.shape[0]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Literal
 
 from secondorder.arrays import Array, epsilon, namespace
 from secondorder.catalogue import fraction, method
 from secondorder.ledger import Ledger
 from secondorder.linalg import armijo, solve_definite
-from secondorder.run import Iterate
+from secondorder.run import Iterate, Iterates
 
 
 @method(
@@ -24,7 +24,7 @@ def newton(
     line_search: Literal["armijo"] | None = "armijo",
     sufficient_decrease: fraction = 1e-4,
     backtracking: fraction = 0.5,
-) -> Iterator[Iterate]:
+) -> Iterates:
     r"""Newton's method, with a line search or pure.
 
     Reference: :cite:`nocedal2006numerical`, eq. 3.30 and Algorithm 3.1.
@@ -73,12 +73,14 @@ def newton(
             continue
         step = solve_definite(H, -grad)
         f = problem.f(x) if f is None else f
-        found = armijo(
-            lambda a, x=x, p=step: problem.f(x + a * p),
-            f, float(grad @ step), epsilon(x), sufficient_decrease, backtracking,
-        )  # fmt: skip
+        slope = float(grad @ step)
+        found = armijo(_along(problem, x, step), f, slope, epsilon(x), sufficient_decrease, backtracking)
         if found is None:
             return "stalled"
         step_size, f, trials = found
         step = step_size * step
         x = x + step
+
+
+def _along(problem: Ledger, x: Array, step: Array) -> Callable[[float], float]:
+    return lambda step_size: problem.f(x + step_size * step)

@@ -134,6 +134,32 @@ def test_without_a_script_there_is_a_picture_with_words(browser, address, demo):
     tab.close()
 
 
+def test_a_page_is_presented_with_its_explorer_alive(tab, page_requests, tmp_path, demo):
+    article = f"""<article><section><h1>Title</h1><p>First.</p>
+        <section><h2>Explorer</h2>{page(demo)._repr_html_()}</section>
+        <section><h2>End</h2><p>Last.</p></section></section></article>
+        <script src="{(STATIC / "slides.js").as_uri()}"></script>"""
+    tab.goto(write(tmp_path, article))
+    before = tab.locator("article").inner_text()
+    tab.get_by_role("button", name="Present").click()
+    tab.get_by_text("First.", exact=True).wait_for()
+    tab.get_by_text("Last.", exact=True).wait_for(state="hidden")
+    tab.keyboard.press("ArrowRight")
+    tab.get_by_role("heading", name="Explorer").wait_for()
+    slider(tab, "damping").focus()
+    tab.keyboard.press("ArrowRight")  # moves the slider, not the slide
+    assert sentence(tab) == demo(damping=1.0).sentence and slider(tab, "damping").is_visible()
+    tab.keyboard.press("ArrowLeft")
+    tab.get_by_role("heading", name="Explorer").click()  # leaves the slider
+    tab.keyboard.press("ArrowRight")
+    tab.get_by_text("Last.", exact=True).wait_for()
+    tab.keyboard.press("Escape")
+    assert tab.locator(".reveal").count() == 0
+    assert tab.locator("article").inner_text() == before
+    assert tab.evaluate("document.activeElement.textContent") == "Present"
+    assert page_requests == []
+
+
 KERNEL = """async ([source, traits]) => {
     const widget = (await import(URL.createObjectURL(new Blob([source], {type: "text/javascript"})))).default;
     const listeners = {};

@@ -43,9 +43,7 @@ def edited(method: Method | None, original: Method) -> list[tuple[str, Method]]:
     title="A bowl, seen by two methods",
     chapter="intro",
     methods=("gradient_descent", "newton"),
-    controls=(
-        Slider("condition", (1, 2, 5, 10, 20, 50, 100), "condition number", 20, live=tuple(range(1, 201))),
-    ),
+    controls=(Slider("condition", (1, 2, 5, 10, 20, 50, 100), "condition number", 20, live=tuple(range(1, 201))),),
     presets={"round": {"condition": 1}, "a ravine": {"condition": 100}},
 )
 def bowl(*, condition: int = 20, method: Method | None = None) -> Scene:
@@ -75,8 +73,15 @@ def bowl(*, condition: int = 20, method: Method | None = None) -> Scene:
     side = (-3.5, 3.5)
     return Scene(
         (
-            Panel(Axis("x₁", domain=side), Axis("x₂", domain=side), (Field(X, Y, Z, levels), *paths), title="the paths"),
-            Panel(Axis("iteration"), Axis("gradient norm ‖∇f‖", "log", domain=(1e-7, 1e3)), tuple(falls), title="the descent"),
+            Panel(
+                Axis("x₁", domain=side), Axis("x₂", domain=side), (Field(X, Y, Z, levels), *paths), title="the paths"
+            ),
+            Panel(
+                Axis("iteration"),
+                Axis("gradient norm ‖∇f‖", "log", domain=(1e-7, 1e3)),
+                tuple(falls),
+                title="the descent",
+            ),
         ),
         sentence,
     )
@@ -377,7 +382,7 @@ def lazy_cost(
             marks.append(Line(spent, gap, label=f"m = {m}", color="muted", dash=dash, width=1.5))
     totals = np.asarray([_total(original, m, across) for m in PERIODS])
     here = _total(original, period, across)
-    curve = [
+    curve: list[Any] = [
         Line(PERIODS, totals, label=f"{model}: total to a gap of 1e-9", color="muted", markers=True, width=1.5),
         Line([period], [here], label=f"m = {period}", color=0, markers=True, line=False),
         Rule(x=40.0, label="m = d"),

@@ -1,14 +1,7 @@
 // Labelled native controls; a slider steps through its allowed values.
-import { element } from "./draw.js";
+import { element, format } from "./text.js";
 
 let count = 0;
-
-export function format(value, log) {
-  if (typeof value === "string") return value;
-  const size = Math.abs(value);
-  if (log && (size < 0.01 || size >= 1e4)) return Number(value.toPrecision(3)).toExponential().replace("e+", "e");
-  return String(Number(value.toPrecision(6)));
-}
 
 // The allowed value that equals `value`, else the nearest number, else undefined.
 export function nearest(values, value) {

@@ -1,5 +1,7 @@
 // A decoded scene as a DOM node: panels side by side, or below each other where there is no room.
 import * as Plot from "@observablehq/plot";
+import { ticks } from "d3-array";
+import { element, format } from "./text.js";
 
 const GAP = 20; // between panels, pixels
 const NARROWEST = 300; // a panel beside another one
@@ -37,8 +39,8 @@ function drawPanel(panel, width, description) {
     x: scaleOptions(x),
     y: scaleOptions(y),
     marks: [
-      Plot.gridX({ ticks: x.ticks, interval: x.interval, strokeOpacity: 0.1 }),
-      Plot.gridY({ ticks: y.ticks, interval: y.interval, strokeOpacity: 0.1 }),
+      Plot.gridX({ ticks: x.ticks, strokeOpacity: 0.1 }),
+      Plot.gridY({ ticks: y.ticks, strokeOpacity: 0.1 }),
       ...panel.marks.flatMap((mark) => marks[mark.kind](mark, x, y)),
       Plot.axisX(axisOptions(x, { label: panel.x.label, labelAnchor: "center", labelOffset: 34 })),
       Plot.axisY(axisOptions(y, { label: panel.y.label })),
@@ -67,12 +69,23 @@ function scale(panel, name) {
   const [low, high] = domain ?? extent(values, log, panel.marks.some((mark) => mark.kind === "field"));
   const out = { log, domain: [low, high] };
   if (log) {
-    const [first, last] = [Math.ceil(Math.log10(low) - 1e-9), Math.floor(Math.log10(high) + 1e-9)];
-    const step = Math.ceil((last - first + 1) / 6);
-    if (last > first) out.ticks = range(Math.ceil(first / step) * step, last, step).map((k) => 10 ** k);
+    out.ticks = logTicks(low, high);
     out.tickFormat = power;
-  } else if (high - low <= 8 && values.length && values.every(Number.isInteger)) out.interval = 1;
+  } else if (high - low <= 8 && values.length && values.every(Number.isInteger)) {
+    out.ticks = range(Math.ceil(low), high, 1);
+    out.tickFormat = "d";
+  }
   return out;
+}
+
+// Powers of ten, at most six; within two decades 1, 2, 5; within one the multiples of a round number.
+function logTicks(low, high) {
+  const [first, last] = [Math.ceil(Math.log10(low) - 1e-9), Math.floor(Math.log10(high) + 1e-9)];
+  const step = Math.ceil((last - first + 1) / 6);
+  if (last > first) return range(Math.ceil(first / step) * step, last, step).map((k) => 10 ** k);
+  const fine = range(first - 1, last + 1, 1).flatMap((k) => [1, 2, 5].map((digit) => digit * 10 ** k));
+  const inside = fine.filter((value) => value >= low && value <= high);
+  return inside.length > 2 ? inside : ticks(low, high, 4);
 }
 
 function coordinates(mark, name) {
@@ -99,8 +112,8 @@ function scaleOptions({ log, domain }) {
   return { type: log ? "log" : "linear", domain };
 }
 
-function axisOptions({ ticks, interval, tickFormat }, options) {
-  return { ticks, interval, tickFormat, tickSize: 4, labelArrow: "none", ...options };
+function axisOptions({ ticks, tickFormat }, options) {
+  return { ticks, tickFormat, tickSize: 4, labelArrow: "none", ...options };
 }
 
 function range(first, last, step) {
@@ -110,7 +123,7 @@ function range(first, last, step) {
 function power(value) {
   const exponent = Math.log10(value);
   const whole = Math.round(exponent);
-  if (Math.abs(exponent - whole) > 1e-9) return String(Number(value.toPrecision(3)));
+  if (Math.abs(exponent - whole) > 1e-9) return format(value, true);
   if (whole === 0 || whole === 1) return whole ? "10" : "1";
   return "10" + String(whole).replace(/./g, (letter) => (letter === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[letter]));
 }
@@ -128,7 +141,8 @@ const marks = {
     const dash = mark.dash ? "6 4" : undefined;
     if (mark.line)
       out.push(Plot.line(xs, { ...options, stroke: paint(mark.color), strokeWidth: mark.width, strokeDasharray: dash }));
-    if (mark.markers) out.push(Plot.dot(xs, { ...options, fill: paint(mark.color), r: xs.length > 60 ? 2 : 3.2 }));
+    const dot = { fill: paint(mark.color), r: xs.length > 60 ? 2 : 3.2, clip: false, filter: within(options, x, y) };
+    if (mark.markers) out.push(Plot.dot(xs, { ...options, ...dot })); // whole even at the edge
     return out;
   },
   field(mark, x, y) {
@@ -150,12 +164,14 @@ const marks = {
   },
   text(mark, x, y) {
     const [xs, ys] = [shown(mark.x, x), shown(mark.y, y)];
+    const inside = within({ x: xs, y: ys }, x, y);
     const far = xs.map((value) => place(value, x) > 0.7); // write to the left there
     return [false, true].map((end) =>
       Plot.text(mark.text, {
-        x: xs.map((value, i) => (far[i] === end && place(value, x) >= 0 && place(value, x) <= 1 ? value : NaN)),
-        y: ys.map((value) => (place(value, y) >= 0 && place(value, y) <= 1 ? value : NaN)),
+        x: xs,
+        y: ys,
         text: mark.text,
+        filter: (_, i) => inside(_, i) && far[i] === end,
         textAnchor: end ? "end" : "start",
         dx: end ? -6 : 6,
         dy: -7,
@@ -166,6 +182,12 @@ const marks = {
     );
   },
 };
+
+// A filter that keeps the points inside the frame.
+function within({ x: xs, y: ys }, x, y) {
+  const inside = (value, axis) => Math.abs(place(value, axis) - 0.5) <= 0.5 + 1e-9; // false for a gap
+  return (_, i) => inside(xs[i], x) && inside(ys[i], y);
+}
 
 // Where a value stands between the ends of its axis, 0 to 1.
 function place(value, { log, domain }) {
@@ -201,11 +223,4 @@ function swatch(mark) {
   const line = `<line x1="0" x2="24" y1="6" y2="6" style="stroke:${color}" stroke-width="${width}" ${dash}/>`;
   const dot = `<circle cx="12" cy="6" r="3.2" style="fill:${color}"/>`;
   return (mark.line === false ? "" : line) + (mark.markers ? dot : "");
-}
-
-export function element(tag, className = "", text = "") {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text) node.textContent = text;
-  return node;
 }

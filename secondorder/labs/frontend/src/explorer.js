@@ -1,8 +1,8 @@
 // The anywidget: moves go to the kernel, scenes come back. An answer to another state than the shown one is not drawn.
 import { decoder } from "./decode.js";
-import { element } from "./draw.js";
 import { frame } from "./frame.js";
 import css from "./style.css";
+import { element } from "./text.js";
 
 const DEBOUNCE = 30; // milliseconds
 

@@ -1,6 +1,7 @@
 // What the lab and the page share: title, controls, presets, picture, sentence.
 import { controls, nearest } from "./controls.js";
-import { draw, element } from "./draw.js";
+import { draw } from "./draw.js";
+import { element } from "./text.js";
 
 // `preset(values)` makes the link or button of one preset; `sentence` is the node that carries the words.
 export function frame(el, spec, state, { moved, preset, sentence }) {

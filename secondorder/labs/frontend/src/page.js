@@ -1,8 +1,8 @@
 // Explorers in a page without a server: all their scenes stand in the page. `#period=20&M=1` is a state of the page.
 import { decoder } from "./decode.js";
-import { element } from "./draw.js";
 import { frame } from "./frame.js";
 import css from "./style.css";
+import { element } from "./text.js";
 
 function start(figure, several) {
   const data = JSON.parse(figure.querySelector("script").textContent);
