@@ -7,6 +7,7 @@ import functools
 import importlib
 import inspect
 import math
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -79,7 +80,7 @@ class Parameter:
         elif self.kind is bool:
             good = isinstance(value, bool)
         else:
-            good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+            good = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
             if good:
                 good = self.kind is float or value == int(value)
                 value = self.kind(value)

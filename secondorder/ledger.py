@@ -7,6 +7,7 @@ wrong shape that broadcasts, a NaN that makes every comparison false.
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 from secondorder.arrays import Array, frozen, is_array, namespace, read_only
@@ -59,16 +60,13 @@ class Ledger:
         """The value as a Python float; it may be infinite or NaN outside the domain of f."""
         self.counts["f"] += 1
         value = self.problem.f(read_only(x))
-        if not isinstance(value, (float, int)):
-            size = getattr(value, "size", 1)
-            if size != 1:
-                raise ValueError(f"f must return one number; got an array of shape {tuple(value.shape)}")
-            if is_array(value) and value.ndim:
-                value = namespace(value).reshape(value, ())
-        try:
+        if isinstance(value, Real):
             return float(value)
-        except TypeError:
-            raise TypeError(f"f must return a real number; got {type(value).__name__}") from None
+        if not is_array(value) or namespace(value).isdtype(value.dtype, "complex floating"):
+            raise TypeError(f"f must return a real number; got {value!r}")
+        if value.size != 1:
+            raise ValueError(f"f must return one number; got an array of shape {tuple(value.shape)}")
+        return float(namespace(value).reshape(value, ()))
 
     def grad(self, x: Array) -> Array:
         """The gradient, shape (d,), in the dtype of ``x``."""

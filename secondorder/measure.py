@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import linregress
 
 from secondorder.history import History
 
@@ -65,6 +64,8 @@ def measured_rate(errors: History | Sequence[float]) -> Estimate:
     >>> measured_rate([1.0, *(k**-2.0 for k in range(1, 200))]).value.__round__(6)
     2.0
     """
+    from scipy.stats import linregress
+
     e = np.asarray(errors.gap if isinstance(errors, History) else errors, dtype=float)
     k = np.arange(len(e))
     span = np.log(max(len(e) - 1, 1))

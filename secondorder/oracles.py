@@ -118,7 +118,10 @@ def point(x: Any, name: str = "x0") -> Array:
     array([1., 2.])
     """
     if not is_array(x):
-        x = np.asarray(x)
+        try:
+            x = np.asarray(x)
+        except ValueError:
+            raise ValueError(f"{name} must be a vector of real numbers; got {x!r}") from None
         if x.dtype == object:
             raise TypeError(f"{name} must be a vector of real numbers; got {x.tolist()!r}")
     xp = namespace(x)

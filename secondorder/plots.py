@@ -30,12 +30,13 @@ def convergence(histories: Mapping[str, History], x: str = "step", y: str | None
 
     Returns the matplotlib Figure.
     """
-    from matplotlib.figure import Figure
+    import matplotlib.pyplot as plt
 
     if x not in X_AXES:
         raise ValueError(f"x must be one of {', '.join(X_AXES)}; got {x!r}")
     y = y or "grad_norm"
-    figure = Figure(figsize=(6.0, 3.6), layout="constrained")
+    figure = plt.figure(figsize=(6.0, 3.6), layout="constrained")
+    plt.close(figure)  # so that a notebook shows it once
     axes = figure.add_subplot()
     for (label, history), color in zip(histories.items(), COLORS * 10, strict=False):
         values = history.gap if y == "gap" else np.asarray(history[y], dtype=float)

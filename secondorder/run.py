@@ -229,6 +229,9 @@ def minimize(
     ledger = Ledger(problem, x0)
     tol = 1e-8 * math.sqrt(epsilon(ledger.x) / np.finfo(np.float64).eps) if tol is None else _number("tol", tol, 0.0)
     steps = int(_number("steps", steps, 0, whole=True))
+    for name, given in (("stop", stop), ("callback", callback)):
+        if given is not None and not callable(given):
+            raise TypeError(f"{name} must be a function; got {type(given).__name__}")
     rules = [tolerance(info.measure, tol), step_limit(steps)]
     if seconds is not None:
         rules.insert(1, time_limit(_number("seconds", seconds, 0.0)))
@@ -251,7 +254,7 @@ def minimize(
 
 def _number(name: str, value: Any, low: float, whole: bool = False) -> float:
     good = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool) and value >= low
-    if not good or (whole and value != int(value)):
+    if not good or (whole and value % 1 != 0):
         raise ValueError(f"{name} must be a {'whole ' if whole else ''}number of at least {low:g}; got {value!r}")
     return value
 

@@ -70,13 +70,14 @@ class MethodTable(SphinxDirective):
                 pages = chapters.setdefault(name, [])
                 if view.chapter not in pages:
                     pages.append(view.chapter)
-        rows = [["method", "family", "what it is", "needs", "hyper-parameters", "paper", "explained in"]]
+        rows = [["method", "what it is", "explained in", "paper", "needs", "hyper-parameters"]]
         for each in methods():
             hyper = ", ".join(f"`{p.name}={p.default!r}`" for p in each.parameters)
             links = ", ".join(f"{{doc}}`/book/{chapter}`" for chapter in chapters.get(each.name, []))
             needs = ", ".join(f"`{oracle}`" for oracle in each.oracles())
             summary = each.summary.rstrip(".")
-            rows.append([f"`{each.name}`", each.family, summary, needs, hyper, f"{{cite}}`{each.paper}`", links])
+            name = f"{{py:obj}}`{each.name} <secondorder.{each.family}.{each.name}>`"
+            rows.append([name, summary, links, f"{{cite:t}}`{each.paper}`", needs, hyper])
         table = [f"| {' | '.join(row)} |" for row in rows]
         table.insert(1, "|---" * len(rows[0]) + "|")
         return self.parse_text_to_nodes("\n".join(table))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import shutil
+import json
 import subprocess
 import sys
 from importlib.resources import files
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from secondorder.catalogue import find
+from secondorder.labs.exercise import student, tagged
 
 
 def labs() -> Path:
@@ -22,6 +23,8 @@ def labs() -> Path:
 def copy_labs(folder: str | Path) -> Path:
     """Copy the labs into ``folder`` and return it. A file that is already there is the reader's and is kept.
 
+    An exercise is copied without its solution; the whole of it goes to the folder ``solutions``.
+
     Raises ``NotADirectoryError`` when ``folder`` is a file.
     """
     target = Path(folder).expanduser().resolve()
@@ -30,11 +33,20 @@ def copy_labs(folder: str | Path) -> Path:
     for source in sorted(labs().rglob("*.ipynb")):
         if ".ipynb_checkpoints" in source.parts:
             continue
-        copy = target / source.relative_to(labs())
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        if not copy.exists():
-            shutil.copyfile(source, copy)
+        place = source.relative_to(labs())
+        text = source.read_text(encoding="utf-8")
+        notebook = json.loads(text)
+        if tagged(notebook, "solution"):
+            _keep_or_write(target / "solutions" / place, text)
+            text = json.dumps(student(notebook), indent=1, ensure_ascii=False) + "\n"
+        _keep_or_write(target / place, text)
     return target
+
+
+def _keep_or_write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.exists():
+        file.write_text(text, encoding="utf-8")
 
 
 def open_labs(folder: Path, port: int = 8888, browser: bool = True) -> int:

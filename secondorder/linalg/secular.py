@@ -12,7 +12,7 @@ from secondorder.linalg.dense import Eigen
 class CubicStep(NamedTuple):
     r"""A global minimiser of the cubic model.
 
-    ``multiplier`` is :math:`s=\frac M2\|h\|`, ``decrease`` is :math:`-m(h)\ge\frac M{12}\|h\|^3`, and ``hard`` says that
+    ``multiplier`` is :math:`s=\frac M2\|h\|`, ``decrease`` is :math:`-m(h)\ge\frac M{12}\|h\|^3`, and ``hard`` that
     the step leaves along an eigenvector on which the gradient has no component.
     """
 
