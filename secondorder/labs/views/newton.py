@@ -70,7 +70,7 @@ def bowl(*, condition: int = 20, method: Method | None = None) -> Scene:
     side = (-3.5, 3.5)
     return Scene(
         (
-            Panel(Axis("x₁", domain=side), Axis("x₂", domain=side), (Field(X, Y, Z, levels), *paths), title="the paths"),
+            Panel(Axis("x₁", domain=side), Axis("x₂", domain=side), (Field(X, Y, Z, levels), *paths), "the paths"),
             Panel(
                 Axis("condition number", "log", domain=(0.8, 250.0)), Axis("steps", "log", domain=(0.7, 4000.0)),
                 (*counts, Rule(x=float(condition), label=f"condition number {condition}")), title="the count",
