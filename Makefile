@@ -4,6 +4,7 @@ PYTHON ?= $(firstword $(foreach p,python3.12 python3.13 python3.11 python3,$(she
 SOURCES := $(shell git ls-files secondorder book notebooks _config.yml _toc.yml 2>/dev/null)
 BOOK := _build/html/index.html
 
+.DELETE_ON_ERROR:
 .PHONY: book lab test release lint clean
 
 book: $(BOOK)  ## build the book, warnings are errors

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -18,6 +19,9 @@ from secondorder.history import History
 from secondorder.ledger import Ledger, NonFinite
 from secondorder.oracles import Problem
 from secondorder.stopping import StoppingRule, any_of, step_limit, time_limit, tolerance
+
+PATIENCE = 2.0
+"""Seconds before a progress bar appears."""
 
 
 class Iterate:
@@ -66,6 +70,7 @@ def _plain(name: str, value: Any) -> Any:
     raise TypeError(f"{name} must be a number, a string, an array or a tuple of arrays; got {type(value).__name__}")
 
 
+@np.errstate(all="ignore")  # what overflows is seen by the checks, and ends the run with a status
 def run(
     iterates: Iterable[Iterate],
     ledger: Ledger,
@@ -74,27 +79,15 @@ def run(
     history: History,
     keep: Sequence[str] = (),
     callback: Callable[[Iterate], Any] | None = None,
-    bar: tqdm | None = None,
+    progress: int | None = None,
 ) -> History:
     """Drive ``iterates`` until they end or ``stop`` answers, and return ``history`` with a row for each.
 
     ``f`` and ``grad`` are taken from the iterate where it has them, otherwise evaluated off the books: recording
     costs nothing that is counted or timed. An exception before the first row is raised; a later one ends the run
-    with a status and the rows so far.
+    with a status and the rows so far. ``progress``, a number of steps, shows a bar once the run takes two seconds.
     """
-    with np.errstate(all="ignore"):  # what overflows is seen by the checks, and ends the run with a status
-        return _run(iterates, ledger, stop, history, keep, callback, bar)
-
-
-def _run(
-    iterates: Iterable[Iterate],
-    ledger: Ledger,
-    stop: StoppingRule,
-    history: History,
-    keep: Sequence[str],
-    callback: Callable[[Iterate], Any] | None,
-    bar: tqdm | None,
-) -> History:
+    bar: tqdm | None = None
     looker = Ledger(ledger.problem, ledger.x)
     walk, began, own = iter(iterates), time.perf_counter(), 0.0
     history.x = ledger.x
@@ -110,7 +103,9 @@ def _run(
             history.rows.append(row)
             history.x = iterate.x
             if bar is not None:
-                bar.update(len(history) > 1)
+                bar.update()
+            elif progress and time.perf_counter() - began > PATIENCE:
+                bar = tqdm(total=progress, initial=len(history) - 1, desc=history.method, leave=False)
             if callback is not None and callback(iterate):
                 history.status = "stopped"
                 break
@@ -122,7 +117,7 @@ def _run(
         history.status = end.value or "finished"
     except KeyboardInterrupt:
         history.status = "interrupted"
-    except (NonFinite, OverflowError) as error:
+    except ArithmeticError as error:
         if not history.rows:
             raise ValueError(f"{ledger.name!r} cannot be evaluated at the start: {error}") from error
         history.status, history.message = "diverged", str(error)
@@ -137,6 +132,9 @@ def _run(
         if "read-only" in history.message:
             history.message += " (iterates are frozen once yielded: write x = x + step, not x += step)"
         warnings.warn(f"{history.method} stopped at step {len(history)}: {history.message}", stacklevel=3)
+    finally:
+        if bar is not None:
+            bar.close()
     return history
 
 
@@ -242,14 +240,12 @@ def minimize(
     keep = (keep,) if isinstance(keep, str) else tuple(keep)
     history = History(info.name, {**info.defaults(), **hyper}, ledger.name, ledger.x.shape[0], ledger.f_star)
     history.tol, history._problem = tol, ledger.problem
-    iterates = function(ledger, **hyper)
-    with tqdm(
-        total=steps, delay=2, disable=None if progress is None else not progress, desc=info.name, leave=False
-    ) as bar:
-        return run(
-            iterates, ledger, stop=any_of(*rules), history=history, keep=keep, callback=callback,
-            bar=None if bar.disable else bar,
-        )  # fmt: skip
+    if progress is None:
+        progress = sys.stderr is not None and sys.stderr.isatty()
+    return run(
+        function(ledger, **hyper), ledger, stop=any_of(*rules), history=history, keep=keep, callback=callback,
+        progress=steps if progress else None,
+    )  # fmt: skip
 
 
 def _number(name: str, value: Any, low: float, whole: bool = False) -> float:

@@ -21,6 +21,7 @@ def student(notebook: dict[str, Any]) -> dict[str, Any]:
     >>> [cell["source"] for cell in student({"cells": cells})["cells"]]
     ['stub', 'hint', 'check']
     """
-    solutions = tagged(notebook, "solution")
-    rest = {**notebook, "cells": [cell for cell in notebook["cells"] if cell not in solutions]}
-    return copy.deepcopy(rest)
+    handed_out = copy.deepcopy(notebook)
+    solutions = tagged(handed_out, "solution")
+    handed_out["cells"] = [cell for cell in handed_out["cells"] if cell not in solutions]
+    return handed_out

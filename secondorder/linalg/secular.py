@@ -68,7 +68,7 @@ def cubic_step(grad: Array, H: Eigen, M: float) -> CubicStep:
         missing = math.sqrt(max(0.0, (2.0 * pole / M) ** 2 - norm(h) ** 2))
         h = xp.where(xp.arange(c.shape[0]) == 0, xp.full_like(h, missing), h)
     radius = norm(h)
-    decrease = 0.5 * float(xp.sum((distance + t) * h * h)) + M / 12.0 * radius * radius * radius
+    decrease = 0.5 * float(xp.sum((distance + t) * h * h)) + M / 12.0 * radius**3
     return CubicStep(H.vectors @ h, radius, pole + t, decrease, hard)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from secondorder.arrays import Array, epsilon, norm
 from secondorder.catalogue import count, method, positive
-from secondorder.ledger import Ledger, NonFinite
+from secondorder.ledger import Ledger
 from secondorder.linalg import Eigen, cubic_step, eigen, rounding
 from secondorder.run import Iterate, Iterates
 
@@ -76,7 +76,7 @@ def lazy_newton(problem: Ledger, x: Array, *, M: positive | None = None, period:
 
     def model(grad: Array, H: Eigen, M: float) -> tuple[Array, float, dict[str, Any]]:
         cubic = cubic_step(grad, H, M)
-        return cubic.step, M / 24.0 * cubic.radius * cubic.radius * cubic.radius, cubic._asdict()
+        return cubic.step, M / 24.0 * cubic.radius**3, cubic._asdict()
 
     return (yield from lazy_loop(problem, x, M, period, model))
 
@@ -140,7 +140,7 @@ def lazy_regularized_newton(
             raise np.linalg.LinAlgError(f"the Hessian plus damping {damping:.3g} is not positive definite")
         step = -(H.vectors @ ((H.vectors.T @ grad) / (H.values + damping)))
         radius = norm(step)
-        return step, 0.5 * damping * radius * radius, {"damping": damping, "step": step, "radius": radius}
+        return step, 0.5 * damping * radius**2, {"damping": damping, "step": step, "radius": radius}
 
     return (yield from lazy_loop(problem, x, M, period, model))
 
@@ -168,19 +168,20 @@ def lazy_loop(
                 account |= quantities
                 x, age, promised = x + step, age + 1, promised + decrease
                 due = adaptive and (age == period or age & (age - 1) == 0)
-                accepted = not due or _decreased(f_z, problem.f(x), promised, epsilon(x))
+                accepted = not due or _fell(f_z, problem.f(x), promised, epsilon(x))
                 grad = problem.grad(x) if accepted else grad_z
-            except (NonFinite, np.linalg.LinAlgError):
+            except (ArithmeticError, np.linalg.LinAlgError):
                 if not adaptive:
                     raise
                 accepted = False
             if not accepted:
-                x, grad, age, promised, M, restarts = z, grad_z, 0, 0.0, 2.0 * M, restarts + 1
+                x, grad, age, promised = z, grad_z, 0, 0.0
+                M, restarts = 2.0 * M, restarts + 1
                 if restarts > 100:
                     return "stalled"
             yield Iterate(x, grad=grad, **account, accepted=accepted)
         M = max(M / 2.0, M_MIN) if adaptive else M
 
 
-def _decreased(f: float, f_new: float, promised: float, epsilon: float) -> bool:
+def _fell(f: float, f_new: float, promised: float, epsilon: float) -> bool:
     return f_new <= f - promised + rounding(f, f_new, epsilon)

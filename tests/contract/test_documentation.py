@@ -77,7 +77,7 @@ def test_the_methods_are_short():
 
 
 def test_it_has_a_view_a_chapter_and_a_lab(info, root):
-    shown = [view for view in views().values() if info.name in view.methods]
+    shown = [view for view in views() if info.name in view.methods]
     assert shown, f"no view has {info.name} among its methods"
     for view in shown:
         chapter = root / "book" / f"{view.chapter}.md"
@@ -87,6 +87,6 @@ def test_it_has_a_view_a_chapter_and_a_lab(info, root):
             assert (root / "notebooks" / f"{view.chapter}.ipynb").is_file()
 
 
-@pytest.mark.parametrize("name", list(views()))
-def test_the_methods_of_a_view_exist(name):
-    assert set(views()[name].methods) <= {info.name for info in so.methods()}
+@pytest.mark.parametrize("view", views(), ids=lambda view: view.name)
+def test_the_methods_of_a_view_exist(view):
+    assert set(view.methods) <= {info.name for info in so.methods()}

@@ -28,7 +28,11 @@ def test_each_blank_stub_fails_its_check_and_says_why(exercise, execute):
     for check in tagged(blank, "check"):
         (error,) = [output for output in check["outputs"] if output["output_type"] == "error"]
         assert error["ename"] == "AssertionError" and len(error["evalue"]) > 20
-    others = [cell for cell in blank["cells"] if cell["cell_type"] == "code" and "check" not in cell["metadata"].get("tags", ())]
+    others = [
+        cell
+        for cell in blank["cells"]
+        if cell["cell_type"] == "code" and "check" not in cell["metadata"].get("tags", ())
+    ]
     assert not [output for cell in others for output in cell["outputs"] if output["output_type"] == "error"]
 
 

@@ -83,7 +83,11 @@ def test_the_scan_finds_what_widgets_hide(execute, mishaps):
 def test_copying_keeps_what_is_there_and_parts_exercises_from_solutions(tmp_path):
     copy_labs(tmp_path)
     copies = {file.relative_to(tmp_path).as_posix(): file for file in tmp_path.rglob("*.ipynb")}
-    here = {file.relative_to(labs()).as_posix(): file for file in labs().rglob("*.ipynb") if ".ipynb_checkpoints" not in str(file)}
+    here = {
+        file.relative_to(labs()).as_posix(): file
+        for file in labs().rglob("*.ipynb")
+        if ".ipynb_checkpoints" not in str(file)
+    }
     parted = [name for name, file in here.items() if '"solution"' in file.read_text(encoding="utf-8")]
     assert set(copies) == set(here) | {f"solutions/{name}" for name in parted} and parted
     for name, file in here.items():
@@ -109,4 +113,6 @@ def test_an_edited_source_is_a_method_that_runs_beside_the_original():
     for name in ("lazy_path", "lazy_cost"):
         scene = get_view(name)(method=mine)
         labels = [mark.label for panel in scene.panels for mark in panel.marks if getattr(mark, "label", None)]
-        assert any("your lazy_newton" in label for label in labels) and any(label.startswith("lazy_newton") for label in labels)
+        assert any("your lazy_newton" in label for label in labels) and any(
+            label.startswith("lazy_newton") for label in labels
+        )

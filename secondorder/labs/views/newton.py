@@ -83,7 +83,7 @@ def bowl(*, condition: int = 20, method: Method | None = None) -> Scene:
 @functools.lru_cache(maxsize=256)
 def _bowl_run(method: Method, condition: int) -> History:
     problem = problems.quadratic([1.0, float(condition)], x0=[3.0, 3.0 / np.sqrt(condition)])
-    hyper = {"lipschitz": float(condition)} if method is gradient_descent else {}
+    hyper: dict[str, Any] = {"lipschitz": float(condition)} if method is gradient_descent else {}
     return minimize(problem, method, tol=1e-6, keep="x", **hyper)
 
 

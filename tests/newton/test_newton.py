@@ -1,0 +1,159 @@
+"""Newton's method: one step, affine invariance, order two, and every way in which the pure method fails."""
+
+import numpy as np
+import pytest
+
+import secondorder as so
+from secondorder.linalg import rounding
+
+EPS = np.finfo(float).eps
+PURE = {"line_search": None}
+
+
+def logistic(**options):
+    return so.problems.ill_scaled_logistic(n=200, d=8, decades=1.0, l2=1e-3, **options)
+
+
+@pytest.mark.parametrize("hyper", [{}, PURE], ids=str)
+@pytest.mark.parametrize("spectrum", [[1.0, 1e6], [1e-3, 1.0, 2.0, 50.0]], ids=str)
+def test_quadratic_takes_one_step(hyper, spectrum):
+    problem = so.problems.quadratic(spectrum, rotate=True)
+    history = so.minimize(problem, "newton", **hyper)
+    assert (history.status, len(history)) == ("converged", 2)
+    np.testing.assert_allclose(history.x, 0.0, atol=1e-9)
+
+
+class Changed(so.Problem):
+    """f(By): the same function in other variables."""
+
+    def __init__(self, problem, B):
+        super().__init__(x0=np.linalg.solve(B, problem.x0), fresh=True)
+        self.problem, self.B = problem, B
+
+    def f(self, y):
+        return self.problem.f(self.B @ y)
+
+    def grad(self, y):
+        return self.B.T @ self.problem.grad(self.B @ y)
+
+    def hess(self, y):
+        H = self.B.T @ self.problem.hess(self.B @ y) @ self.B
+        return 0.5 * (H + H.T)
+
+
+@pytest.mark.parametrize("hyper", [{}, PURE], ids=str)
+@pytest.mark.parametrize("make", [so.problems.rosenbrock, logistic], ids=lambda make: make.__name__)
+def test_affine_invariance(make, hyper):
+    problem = make()
+    d = len(problem.x0)
+    B = np.random.default_rng(2).standard_normal((d, d)) + 2.0 * np.eye(d)
+    runs = [so.minimize(p, "newton", tol=0.0, steps=8, keep="x", **hyper) for p in (problem, Changed(problem, B))]
+    assert len(runs[0]) == len(runs[1]) == 9
+    np.testing.assert_allclose(runs[1]["x"] @ B.T, runs[0]["x"], atol=1e-8)
+
+
+@pytest.mark.parametrize("hyper", [{}, PURE], ids=str)
+@pytest.mark.parametrize("make", [so.problems.rosenbrock, logistic], ids=lambda make: make.__name__)
+def test_local_order_is_two(make, hyper):
+    history = so.minimize(make(), "newton", **hyper)
+    assert history.status == "converged"
+    assert abs(so.measured_order(history).value - 2.0) < 0.3
+
+
+def test_local_bound_holds_at_every_step():
+    """‖x⁺ − x*‖ ≤ L₂/μ ‖x − x*‖² within μ/(2L₂) of the solution."""
+    problem = logistic()
+    x_star = so.minimize(problem, "newton", tol=1e-14, steps=50).x
+    ratio = problem.lipschitz_hess / np.linalg.eigvalsh(problem.hess(x_star))[0]
+    direction = np.ones(8) / np.sqrt(8.0)
+    history = so.minimize(problem, "newton", x_star + 0.49 / ratio * direction, line_search=None, keep="x")
+    errors = np.linalg.norm(history["x"] - x_star, axis=1)
+    assert len(errors) >= 2
+    assert np.all(errors[1:] <= ratio * errors[:-1] ** 2 + 1e-12)
+
+
+def test_line_search_is_armijo_at_every_step():
+    problem = so.problems.rosenbrock()
+    c, beta = 0.1, 0.7
+    history = so.minimize(problem, "newton", sufficient_decrease=c, backtracking=beta, keep=("x", "step"))
+    x, f = history["x"], history.f
+    assert max(history["trials"][1:]) > 1, "the test needs a step that was cut"
+    for k in range(len(history) - 1):
+        step, slack = history["step"][k + 1], rounding(f[k], f[k + 1], EPS)
+        slope = float(problem.grad(x[k]) @ step)
+        assert f[k + 1] <= f[k] + c * slope + slack
+        assert history["step_size"][k + 1] == pytest.approx(beta ** (history["trials"][k + 1] - 1), rel=1e-14)
+        if history["trials"][k + 1] > 1:
+            assert problem.f(x[k] + step / beta) > f[k] + c * slope / beta, "the longer step would have done"
+
+
+def test_the_naive_loop_agrees():
+    problem = logistic()
+    x0 = np.full(8, 3.0)
+    history = so.minimize(problem, "newton", x0, steps=12, keep="x")
+    x = x0
+    for point in history["x"]:
+        np.testing.assert_allclose(point, x, rtol=1e-10, atol=1e-10)
+        g = problem.grad(x)
+        p, a = -np.linalg.inv(problem.hess(x)) @ g, 1.0
+        while problem.f(x + a * p) > problem.f(x) + 1e-4 * a * (g @ p) + 1e3 * EPS * problem.f(x):
+            a /= 2.0
+        x = x + a * p
+
+
+# ------------------------------------------------------------------------------------------ how the pure method fails
+
+
+@pytest.mark.parametrize("start", [0.3, -0.9, 1.0, 1.2, 2.0])
+def test_pure_step_on_pseudo_huber_is_minus_the_cube(start):
+    history = so.minimize(so.problems.pseudo_huber(), "newton", [start], steps=4, tol=0.0, keep="x", **PURE)
+    x = history["x"][:, 0]
+    np.testing.assert_allclose(x[1:], -(x[:-1] ** 3), rtol=1e-13, atol=4 * EPS * np.max(np.abs(x[:2])))
+
+
+def test_pure_newton_cycles_between_one_and_minus_one():
+    history = so.minimize(so.problems.pseudo_huber(), "newton", [1.0], steps=10, keep="x", **PURE)
+    assert history.status == "step_limit"
+    np.testing.assert_allclose(history["x"][:, 0], (-1.0) ** np.arange(11), atol=1e-10)
+
+
+def test_pure_newton_diverges_and_says_so():
+    history = so.minimize(so.problems.pseudo_huber(), "newton", [1.5], **PURE)
+    assert history.status in {"diverged", "breakdown"} and history.message
+    assert np.all(np.isfinite(history.x))
+    assert so.minimize(so.problems.pseudo_huber(), "newton", [1.5]).status == "converged"
+
+
+STATIONARY = {"saddle": (so.problems.saddle, [0.0, 0.0]), "maximum": (so.problems.himmelblau, [-0.270845, -0.923039])}
+
+
+@pytest.mark.parametrize(("make", "where"), STATIONARY.values(), ids=STATIONARY)
+def test_pure_newton_converges_to_what_is_no_minimum(make, where):
+    history = so.minimize(make(), "newton", **PURE)
+    assert history.status == "converged"
+    np.testing.assert_allclose(history.x, where, atol=1e-5)
+    assert history.optimality["smallest_eigenvalue"] < -1.0
+    assert "newton_decrement" not in history.optimality
+
+
+@pytest.mark.parametrize("make", [so.problems.saddle, so.problems.chain], ids=lambda make: make.__name__)
+def test_line_search_breaks_down_where_the_hessian_is_not_positive_definite(make):
+    history = so.minimize(make(), "newton")
+    assert (history.status, len(history)) == ("breakdown", 1)
+    assert history.message == "the matrix is not positive definite"
+
+
+def test_pure_newton_breaks_down_at_a_singular_hessian():
+    history = so.minimize(so.problems.chain(5), "newton", **PURE)
+    assert (history.status, len(history)) == ("breakdown", 1)
+    assert "ingular" in history.message
+
+
+def test_a_step_outside_the_domain_is_cut():
+    def f(x):
+        return float(x[0] - np.log(x[0])) if x[0] > 0.0 else float("inf")
+
+    inside = so.Problem(f, lambda x: 1.0 - 1.0 / x, lambda x: np.diag(x**-2.0), x0=[5.0])
+    history = so.minimize(inside, "newton")
+    assert history["trials"][1] > 1 and history.status == "converged"
+    np.testing.assert_allclose(history.x, 1.0)
