@@ -7,7 +7,7 @@ import ast
 import inspect
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from secondorder import problems
 from secondorder.bibliography import entry
@@ -27,10 +27,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
+class _OneLine(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="secondorder", description="Second-order optimisation, to read, move and check."
-    )
+    parser = _OneLine(prog="secondorder", description="Second-order optimisation, to read, move and check.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     listing = commands.add_parser("list", help="the methods and the problems")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,7 +53,7 @@ class History:
         return tuple(dict.fromkeys(name for row in self.rows for name in row if not name.startswith("#")))
 
     def __getitem__(self, name: str) -> np.ndarray:
-        if name not in self.names:
+        if name not in (*self.names, *RESERVED):
             raise KeyError(f"{name!r} is not on record; there are {', '.join(self.names)} (arrays only with keep=)")
         values = [row.get(name) for row in self.rows]
         if any(isinstance(v, (str, np.ndarray, tuple)) for v in values):
@@ -91,7 +90,7 @@ class History:
 
     @property
     def oracle(self) -> dict[str, int]:
-        """The calls of each oracle in the whole run."""
+        """The calls of each oracle up to the last row."""
         return {name: int(column[-1]) if len(column) else 0 for name, column in self.counts.items()}
 
     def cost(self, **weights: float) -> np.ndarray:
@@ -168,22 +167,12 @@ class History:
         """Read what :meth:`save` wrote; ValueError for any other file."""
         try:
             with np.load(path, allow_pickle=False) as file:
-                meta = json.loads(str(file["meta"]))
-                arrays = {name: file[name] for name in file.files if name != "meta"}
-        except (KeyError, ValueError, zipfile.BadZipFile, EOFError) as error:
+                arrays = {name: file[name] for name in file.files}
+            return _restored(json.loads(str(arrays.pop("meta"))), arrays)
+        except OSError:
+            raise
+        except Exception as error:  # a damaged file can fail in any way
             raise ValueError(f"{os.fspath(path)!r} is not a saved history") from error
-
-        def restored(value: Any) -> Any:
-            if isinstance(value, dict):
-                return arrays[value["array"]] if "array" in value else tuple(restored(v) for v in value["tuple"])
-            return value
-
-        history = History(meta["method"], meta["hyper"], meta["problem_name"], meta["d"], meta["f_star"])
-        history.status, history.message, history.tol = meta["status"], meta["message"], meta["tol"]
-        history.x = restored(meta["x"])
-        history.rows = [{name: restored(value) for name, value in row.items()} for row in meta["rows"]]
-        history._optimality = meta["optimality"]
-        return history
 
     def __repr__(self) -> str:
         if not self.rows:
@@ -201,6 +190,20 @@ class History:
         from secondorder.plots import html
 
         return html({self.method: self})
+
+
+def _restored(meta: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> History:
+    def restored(value: Any) -> Any:
+        if isinstance(value, dict):
+            return arrays[value["array"]] if "array" in value else tuple(restored(v) for v in value["tuple"])
+        return value
+
+    history = History(meta["method"], meta["hyper"], meta["problem_name"], meta["d"], meta["f_star"])
+    history.status, history.message, history.tol = meta["status"], meta["message"], meta["tol"]
+    history.x = restored(meta["x"])
+    history.rows = [{name: restored(value) for name, value in row.items()} for row in meta["rows"]]
+    history._optimality = meta["optimality"]
+    return history
 
 
 _SAVED = ("method", "problem_name", "d", "f_star", "status", "message", "tol")

@@ -29,7 +29,7 @@ def measured_order(errors: History | Sequence[float], floor: float | None = None
 
     From each three successive errors,
     :math:`q_k=\log(e_{k+2}/e_{k+1})/\log(e_{k+1}/e_k)`; the answer is the median of the last three whose errors
-    decrease and stay above the rounding floor, the uncertainty half their range.
+    decrease and stay above the rounding floor, the uncertainty half their range, or infinite where there is only one.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def measured_order(errors: History | Sequence[float], floor: float | None = None
     if not orders:
         raise ValueError("an order takes three successive errors that decrease and lie above the rounding floor")
     last = orders[-3:]
-    return Estimate(float(np.median(last)), float(np.ptp(last)) / 2.0)
+    return Estimate(float(np.median(last)), float(np.ptp(last)) / 2.0 if len(last) > 1 else float("inf"))
 
 
 def measured_rate(errors: History | Sequence[float]) -> Estimate:

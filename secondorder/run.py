@@ -276,9 +276,9 @@ class Comparison(dict[str, History]):
         """What :meth:`to_frame` shows, as plain dictionaries."""
         return {
             label: {
-                "status": h.status, "steps": len(h) - 1, "f": h.f[-1], "grad_norm": h.grad_norm[-1],
+                "status": h.status, "steps": max(len(h) - 1, 0), "f": _last(h.f), "grad_norm": _last(h.grad_norm),
                 **{name: n for name, n in h.oracle.items() if any(other.oracle[name] for other in self.values())},
-                "gradient-equivalents": float(h.cost()[-1]), "seconds": h.seconds[-1],
+                "gradient-equivalents": _last(h.cost()), "seconds": _last(h.seconds),
             }
             for label, h in self.items()
         }  # fmt: skip
@@ -287,6 +287,10 @@ class Comparison(dict[str, History]):
         from secondorder.plots import html
 
         return html(self)
+
+
+def _last(column: np.ndarray) -> float:
+    return float(column[-1]) if len(column) else math.nan
 
 
 def compare(
@@ -312,6 +316,9 @@ def compare(
     """
     if not isinstance(methods, Mapping):
         methods = {find(m).method.name: (m, {}) for m in methods}  # type: ignore[attr-defined]
-    return Comparison(
-        {label: minimize(problem, m, x0, **{**options, **hyper}) for label, (m, hyper) in methods.items()}
-    )
+    runs = Comparison()
+    for label, (m, hyper) in methods.items():
+        runs[label] = minimize(problem, m, x0, **{**options, **hyper})
+        if runs[label].status == "interrupted":
+            break
+    return runs

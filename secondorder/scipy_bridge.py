@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.optimize import OptimizeResult, approx_fprime
 
 from secondorder.catalogue import find
 from secondorder.oracles import Problem
 from secondorder.run import Iterate, minimize
+
+if TYPE_CHECKING:
+    from scipy.optimize import OptimizeResult
 
 STATUS = {"converged": 0, "finished": 0, "step_limit": 1, "time_limit": 1, "stalled": 2, "breakdown": 3, "diverged": 4}
 
@@ -56,12 +58,16 @@ def as_scipy(method: str | Callable[..., Any], **hyper: Any) -> Callable[..., Op
         maxiter: int | None = None,
         **options: Any,
     ) -> OptimizeResult:
+        from scipy.optimize import OptimizeResult, approx_fprime
+
         if bounds is not None or (constraints is not None and len(np.atleast_1d(constraints))):
             raise ValueError(f"{name} is unconstrained: it cannot honour bounds or constraints")
         if set(options) - {"disp"}:
             raise ValueError(
                 f"unknown option {min(set(options) - {'disp'})!r}; {name} understands gtol, maxiter and disp"
             )
+        if isinstance(hess, str) and not callable(jac):
+            raise ValueError(f"hess={hess!r} takes differences of the gradient: it needs jac, a function or True")
         grad = (
             (lambda x: np.asarray(jac(x, *args))) if callable(jac) else (lambda x: approx_fprime(x, fun, 1.5e-8, *args))
         )
@@ -75,7 +81,7 @@ def as_scipy(method: str | Callable[..., Any], **hyper: Any) -> Callable[..., Op
         )
         steps = 10_000 if maxiter is None else maxiter
         tol = tol if gtol is None else gtol
-        history = minimize(problem, function, tol=tol, steps=steps, callback=_callback(callback), **hyper)
+        history = minimize(problem, function, tol=tol, steps=steps, callback=_callback(callback, problem), **hyper)
         result = OptimizeResult(
             x=history.x,
             fun=float(history.f[-1]),
@@ -121,18 +127,27 @@ def _hessian(hess: Any, grad: Callable[[Any], Any], args: tuple[Any, ...]) -> Ca
     return differences
 
 
-def _callback(callback: Any) -> Callable[[Iterate], bool] | None:
+def _callback(callback: Any, problem: Problem) -> Callable[[Iterate], bool] | None:
+    """The callback after each step, as SciPy calls it: not at the start."""
     if callback is None:
         return None
     import inspect
 
+    from scipy.optimize import OptimizeResult
+
     named = "intermediate_result" in inspect.signature(callback).parameters
+    started = False
 
     def wrapped(iterate: Iterate) -> bool:
+        nonlocal started
+        if not started:
+            started = True
+            return False
         x = np.array(iterate.x)
         try:
             if named:
-                callback(intermediate_result=OptimizeResult(x=x, **iterate.quantities))
+                fun = iterate.f if "f" in iterate else problem.f(x)
+                callback(intermediate_result=OptimizeResult(x=x, fun=fun, **iterate.quantities))
             else:
                 callback(x)
         except StopIteration:

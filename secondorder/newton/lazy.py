@@ -184,4 +184,4 @@ def lazy_loop(
 
 
 def _fell(f: float, f_new: float, promised: float, epsilon: float) -> bool:
-    return f_new <= f - promised + rounding(f, f_new, epsilon)
+    return math.isfinite(f_new) and f_new <= f - promised + rounding(f, f_new, epsilon)

@@ -53,13 +53,34 @@ def page_requests(tab):
     return requests
 
 
+@pytest.fixture
+def console_errors(tab):
+    """What the tab wrote to the console as an error."""
+    errors = []
+    tab.on("console", lambda message: message.type == "error" and errors.append(message.text))
+    return errors
+
+
 @pytest.fixture(scope="session")
 def book():
-    """The built book."""
-    folder = ROOT / "_build" / "html"
+    """The folder of the built book: ``_build/html`` of this checkout, or what the variable BOOK_HTML names."""
+    folder = Path(os.environ.get("BOOK_HTML") or ROOT / "_build" / "html").resolve()
     if not (folder / "index.html").exists():
-        unavailable("the book is not built: make book")
+        unavailable(f"there is no book in {folder}: make book")
     return folder
+
+
+@pytest.fixture
+def chapter(book):
+    """A function from the name of a chapter, such as "newton/lazy", to its address."""
+
+    def address(name):
+        file = book / "book" / f"{name}.html"
+        if not file.exists():
+            unavailable(f"the built book has no chapter {name}")
+        return file.as_uri()
+
+    return address
 
 
 @pytest.fixture

@@ -78,7 +78,8 @@ def test_rate_of_convex_functions_holds_at_every_step():
     history = so.minimize(problem, "cubic_newton", M=problem.lipschitz_hess, keep="x")
     assert history.status == "converged"
     D = np.max(np.linalg.norm(history["x"] - problem.x_star, axis=1))
-    assert D <= math.sqrt(4.0 * d / 3.0) / (2.0 * math.sin(math.pi / (4 * d + 2)))
+    bound = math.sqrt(4.0 * d / 3.0) / (2.0 * math.sin(math.pi / (4 * d + 2)))
+    assert bound >= D
     k = np.arange(1, len(history))
     assert np.all(history.gap[1:] <= 9.0 * problem.lipschitz_hess * D**3 / (k + 4.0) ** 2)
 
@@ -144,7 +145,7 @@ def test_grid_search_finds_the_same_step(name, M):
         np.testing.assert_allclose(step, smallest_on_grids(problem.grad(x), problem.hess(x), M), rtol=1e-5, atol=1e-6)
 
 
-def test_a_wrong_gradient_stalls():
-    problem = so.Problem(lambda x: float(x @ x), lambda x: -2.0 * x, lambda x: 2.0 * np.eye(2), x0=[1.0, 2.0])
-    history = so.minimize(problem, "cubic_newton")
-    assert history.status == "stalled"
+def test_a_gradient_that_promises_too_much_stalls():
+    spike = so.Problem(lambda x: float(x[0] != 1.0), np.ones_like, lambda x: np.eye(1), x0=[1.0])
+    history = so.minimize(spike, "cubic_newton")
+    assert (history.status, len(history)) == ("stalled", 1)

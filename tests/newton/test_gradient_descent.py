@@ -51,8 +51,7 @@ def test_constant_step_is_the_naive_loop():
         x = x - problem.grad(x) / 2.0
 
 
-def test_a_wrong_gradient_stalls():
-    problem = so.Problem(lambda x: float(x @ x), grad=lambda x: -2.0 * x, x0=[1.0, 2.0])
-    history = so.minimize(problem, "gradient_descent")
+def test_a_gradient_that_promises_too_much_stalls():
+    spike = so.Problem(lambda x: float(x[0] != 1.0), np.ones_like, x0=[1.0])
+    history = so.minimize(spike, "gradient_descent")
     assert (history.status, len(history)) == ("stalled", 1)
-    assert history.oracle["f"] == 101

@@ -149,7 +149,7 @@ def test_the_period_is_d_by_default():
     assert np.nanmax(history["age"]) == 7
 
 
-# --------------------------------------------------------------------------------------------------- the adapted constant
+# ----------------------------------------------------------------------------------------------- the adapted constant
 
 ADAPTED = [("lazy_newton", name, 4.4) for name in ALL] + [("lazy_regularized_newton", name, 2.0) for name in CONVEX]
 
@@ -177,9 +177,11 @@ def test_adapted_periods_keep_their_promise_and_the_constant_its_ceiling(method,
     assert history.oracle["hess"] == begun, "one Hessian a period, none for a restart"
 
 
-def test_restarts_were_seen():
-    history = so.minimize(so.problems.ill_scaled_logistic(), "lazy_newton", period=40)
-    assert np.any(history["accepted"] == 0)
+@pytest.mark.parametrize("m", PERIODS)
+@pytest.mark.parametrize("method", BOTH)
+def test_the_chain_takes_periods_back(method, m):
+    """Otherwise the test above would say nothing about it."""
+    assert np.any(so.minimize(CONVEX["chain"](), method, period=m)["accepted"] == 0)
 
 
 @pytest.mark.parametrize("method", BOTH)
@@ -199,7 +201,7 @@ def test_regularised_breaks_down_at_an_indefinite_hessian_with_a_given_constant(
     assert history.status == "breakdown" and "is not positive definite" in history.message
 
 
-# ------------------------------------------------------------------------------------------------------ what laziness saves
+# -------------------------------------------------------------------------------------------------- what laziness saves
 
 
 @pytest.mark.parametrize("method", BOTH)
