@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -20,7 +21,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     try:
         options = parser.parse_args(arguments)
-        return options.command(options)
+        status = options.command(options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, TypeError, OSError, ImportError, KeyError) as error:
         message = " ".join(str(error).split())
         print(f"secondorder: error: {message}", file=sys.stderr)
@@ -59,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument(
             "--with", dest="having", action="append", default=[], metavar="NAME=VALUE", help="an option of the problem"
         )
-        sub.add_argument("--x0", help="the start, numbers separated by commas")
+        sub.add_argument("--x0", type=_numbers, help="the start, numbers separated by commas, as in --x0=-1.2,1")
         sub.add_argument("--tol", type=float)
         sub.add_argument("--steps", type=int, default=10_000)
         sub.add_argument("--seconds", type=float)
@@ -124,10 +130,15 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
     clash = set(settings) & {"tol", "steps", "seconds", "seed", "x0", "stop", "keep", "callback", "progress"}
     if clash:
         raise ValueError(f"{min(clash)} is not a hyper-parameter: use --{min(clash)}")
-    settings |= {"tol": options.tol, "steps": options.steps, "seconds": options.seconds, "seed": options.seed}
-    if options.x0:
-        settings["x0"] = [float(part) for part in options.x0.split(",")]
-    return settings
+    names = ("x0", "tol", "steps", "seconds", "seed")
+    return settings | {name: getattr(options, name) for name in names}
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected numbers separated by commas; got {text!r}") from None
 
 
 def _problem(options: argparse.Namespace) -> Any:

@@ -44,7 +44,7 @@ def measured_order(errors: History | Sequence[float], floor: float | None = None
     2.0
     """
     e = np.asarray(errors.grad_norm if isinstance(errors, History) else errors, dtype=float)
-    floor = 1e3 * np.finfo(float).eps * float(np.max(e)) if floor is None else floor
+    floor = 1e3 * np.finfo(float).eps * float(np.max(e, initial=0.0)) if floor is None else floor
     orders = [np.log(c / b) / np.log(b / a) for a, b, c in zip(e, e[1:], e[2:], strict=False) if a > b > c > floor]
     if not orders:
         raise ValueError("an order takes three successive errors that decrease and lie above the rounding floor")

@@ -103,7 +103,7 @@ def test_names_are_found_with_a_suggestion():
     assert find(so.newton.newton) is so.newton.newton
     with pytest.raises(ValueError, match=r"unknown method 'lazy_newtn' \(did you mean 'lazy_newton'\?\); known: "):
         find("lazy_newtn")
-    with pytest.raises(TypeError, match="'norm' is not a method: decorate it with @secondorder.method"):
+    with pytest.raises(TypeError, match=r"'norm' is not a method: decorate it with @secondorder\.method"):
         find(np.linalg.norm)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
 import subprocess
@@ -66,17 +67,31 @@ def open_labs(folder: Path, port: int = 8888, browser: bool = True) -> int:
 def source(method: str) -> Any:
     """Put the source of a method in a new cell below, to be edited and run; outside a notebook, return it.
 
-    The edited copy is a method like any other: pass it as ``method=`` to a view or to ``minimize``.
+    It is the whole module, so that it runs as it stands, with docstrings cut to their first paragraph. The edited copy
+    is a method like any other: pass it as ``method=`` to a view or to ``minimize``.
 
     >>> source("newton").splitlines()[0]
     '\"\"\"Newton\\'s method, pure and with a line search.\"\"\"'
     """
-    text = inspect.getsource(sys.modules[find(method).method.function.__module__])  # type: ignore[attr-defined]
+    module = sys.modules[find(method).method.function.__module__]  # type: ignore[attr-defined]
+    text = _brief(inspect.getsource(module))
     shell = _shell()
     if shell is None:
         return text
-    shell.set_next_input(text, replace=False)
+    shell.set_next_input(text.rstrip(), replace=False)
     return None
+
+
+def _brief(text: str) -> str:
+    """The source ``text`` with the docstring of each function cut to its first paragraph."""
+    lines = text.splitlines()
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+    for function in sorted(functions, key=lambda node: -node.lineno):
+        first = function.body[0]
+        if ast.get_docstring(function) and "" in lines[first.lineno : first.end_lineno]:
+            end = lines.index("", first.lineno)
+            lines[end - 1 : first.end_lineno] = [lines[end - 1] + '"""']
+    return "\n".join(lines) + "\n"
 
 
 def _shell() -> Any:

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 
 from secondorder.labs.notebooks import labs
@@ -32,7 +30,7 @@ def execute(tmp_path):
     def execute(notebook):
         client = nbclient.NotebookClient(
             notebook,
-            timeout=300,
+            timeout=120,
             kernel_name="python3",
             allow_errors=True,
             store_widget_state=True,

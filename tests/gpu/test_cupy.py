@@ -1,0 +1,90 @@
+"""The contract on a GPU: the same iterates from CuPy arrays as from NumPy's. Skipped where there is no GPU."""
+
+import contextlib
+import inspect
+import itertools
+
+import numpy as np
+import pytest
+
+import secondorder as so
+from secondorder.arrays import is_array, to_numpy
+from secondorder.catalogue import find
+
+LIBRARY = "cupy"
+
+
+def missing():
+    """Why these tests cannot run here, or nothing."""
+    try:
+        import cupy
+    except ImportError:
+        return "CuPy is not installed: pip install 'secondorder[gpu]'"
+    try:
+        return "" if cupy.cuda.runtime.getDeviceCount() else "there is no GPU here"
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        return f"there is no usable GPU here: {error}"
+
+
+REASON = missing()
+pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON or "-")
+
+METHODS = [(info, hyper) for info in so.methods() for hyper in ({}, *info.variants.values())]
+PROBLEMS = {
+    "logistic": lambda: so.problems.ill_scaled_logistic(n=200, d=12, decades=0.5, l2=1e-2),
+    "chain": lambda: so.problems.chain(8),
+    "rosenbrock": so.problems.rosenbrock,
+}
+
+
+def walk(info, problem, hyper, rows=8):
+    """The first iterates, fewer where the linear algebra fails."""
+    random = {"rng": np.random.default_rng(0)} if "rng" in inspect.signature(info.function).parameters else {}
+    found = []
+    with contextlib.suppress(np.linalg.LinAlgError, ArithmeticError):
+        for iterate in itertools.islice(find(info.name)(problem, **hyper, **random), rows):
+            found.append(iterate)
+    return found
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+@pytest.mark.parametrize(("info", "hyper"), METHODS, ids=[f"{info.name}-{hyper}" for info, hyper in METHODS])
+def test_the_gpu_gives_what_numpy_gives(info, hyper, name):
+    problem = PROBLEMS[name]()
+    if not set(info.oracles(hyper)) <= set(problem.oracles):
+        pytest.skip(f"{name} does not offer {', '.join(info.oracles(hyper))}")
+    device = so.to_device(problem, LIBRARY)
+    for ours, theirs in zip(walk(info, problem, hyper), walk(info, device, hyper), strict=True):
+        assert type(theirs.x) is type(device.x0)
+        np.testing.assert_allclose(to_numpy(theirs.x), ours.x, rtol=1e-8, atol=1e-10)
+        assert ours.quantities.keys() == theirs.quantities.keys()
+        for key, value in ours.quantities.items():
+            if is_array(value):
+                assert type(theirs.quantities[key]) is type(device.x0)
+                np.testing.assert_allclose(to_numpy(theirs.quantities[key]), value, rtol=1e-7, atol=1e-9, err_msg=key)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_run_on_the_gpu_ends_where_numpys_does(dtype):
+    problem = so.to_device(PROBLEMS["logistic"](), "numpy", dtype=dtype)
+    for name in ("newton", "cubic_newton", "lazy_newton"):
+        ours, theirs = (so.minimize(p, name) for p in (problem, so.to_device(problem, LIBRARY)))
+        assert theirs.status in {"converged", "stalled"} and str(theirs.x.dtype) == dtype
+        np.testing.assert_allclose(to_numpy(theirs.x), ours.x, atol=1e-6 if dtype == "float64" else 1e-2)
+        assert theirs.optimality["grad_norm"] == pytest.approx(float(theirs.grad_norm[-1]), abs=1e-6)
+
+
+def test_a_history_of_the_gpu_is_saved_and_loaded(tmp_path):
+    history = so.minimize(so.to_device(PROBLEMS["rosenbrock"](), LIBRARY), "newton", keep=("x", "step"))
+    history.save(tmp_path / "run.npz")
+    np.testing.assert_array_equal(so.History.load(tmp_path / "run.npz").x, to_numpy(history.x))
+
+
+def test_sparse_data_moves_to_the_gpu():
+    from scipy.sparse import random_array
+
+    rng = np.random.default_rng(0)
+    A = random_array((60, 8), density=0.3, rng=rng, format="csr")
+    problem = so.problems.logistic((A, rng.integers(2, size=60)), l2=1e-2)
+    theirs = so.minimize(so.to_device(problem, LIBRARY), "newton")
+    np.testing.assert_allclose(to_numpy(theirs.x), so.minimize(problem, "newton").x, atol=1e-8)

@@ -1,0 +1,161 @@
+"""The command line: every command, its exit status, and mistakes told in one line."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import secondorder as so
+from secondorder.cli import main
+
+
+def call(capsys, *arguments):
+    """The exit status, and what was printed and complained about."""
+    try:
+        status = main(arguments)
+    except SystemExit as exit:
+        status = exit.code
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_list_names_methods_and_problems(capsys):
+    status, out, err = call(capsys, "list")
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    for info in so.methods():
+        assert any(line.split()[:2] == [info.name, info.family] and info.summary in line for line in lines)
+    assert lines[-1].startswith("problems: ") and "rosenbrock" in lines[-1]
+
+
+def test_list_of_a_family(capsys):
+    status, out, _ = call(capsys, "list", "newton")
+    assert status == 0 and len(out.splitlines()) == len(so.methods("newton")) and "problems" not in out
+
+
+def test_show_prints_the_source_and_the_reference(capsys):
+    status, out, _ = call(capsys, "show", "lazy_newton")
+    assert status == 0
+    assert "def lazy_newton(" in out and "@inproceedings{doikov2023lazy" in out
+
+
+def test_run_prints_the_history_and_how_good_it_is(capsys):
+    status, out, err = call(capsys, "run", "newton", "--problem", "rosenbrock")
+    assert (status, err) == (0, "")
+    assert out.startswith("<History of newton on rosenbrock: converged")
+    assert "  grad_norm = " in out and "  smallest_eigenvalue = " in out and "  newton_decrement = " in out
+
+
+def test_run_takes_options_for_method_problem_and_loop(capsys):
+    status, out, _ = call(
+        capsys, "run", "lazy_newton", "--problem", "chain", "--with", "d=4", "--set", "period=2", "--set", "M=100",
+        "--x0=-1,2,3,4", "--tol", "1e-3", "--steps", "5", "--seconds", "60", "--seed", "3",
+    )  # fmt: skip
+    assert status == 0 and "step_limit after 5 steps" in out and "3 hess" in out
+
+
+@pytest.mark.parametrize("none", ["line_search=None"])
+def test_values_may_be_none(capsys, none):
+    status, out, _ = call(capsys, "run", "newton", "--problem", "saddle", "--set", none)
+    assert status == 0 and "converged" in out
+
+
+def test_save_writes_a_history(capsys, tmp_path):
+    path = tmp_path / "run.npz"
+    assert call(capsys, "run", "newton", "--problem", "rosenbrock", "--save", str(path))[0] == 0
+    history = so.History.load(path)
+    assert history.status == "converged" and "newton_decrement" in history.optimality
+
+
+@pytest.mark.parametrize("across", ["step", "cost", "seconds"])
+@pytest.mark.parametrize("command", [["run", "newton"], ["compare", "newton", "cubic_newton"]], ids=lambda c: c[0])
+def test_plot_writes_a_picture(capsys, tmp_path, command, across):
+    path = tmp_path / "picture.png"
+    status, _, err = call(capsys, *command, "--problem", "rosenbrock", "--plot", str(path), "--across", across)
+    assert (status, err) == (0, "")
+    assert path.read_bytes().startswith(b"\x89PNG\r\n")
+
+
+def test_compare_prints_a_line_a_method(capsys):
+    status, out, _ = call(capsys, "compare", "newton", "cubic_newton", "--problem", "rosenbrock")
+    assert status == 0
+    assert [line.split()[2] for line in out.splitlines()] == ["newton", "cubic_newton"]
+
+
+BAD_ENDS = {
+    "breakdown": ("newton", "saddle", []),
+    "divergence": ("newton", "pseudo_huber", ["--set", "line_search=None", "--x0", "1.5"]),
+}
+
+
+@pytest.mark.parametrize(("method", "problem", "more"), BAD_ENDS.values(), ids=BAD_ENDS)
+def test_a_run_that_ends_badly_exits_with_one(capsys, method, problem, more):
+    status, out, err = call(capsys, "run", method, "--problem", problem, *more)
+    assert (status, err) == (1, "") and ("breakdown (" in out or "diverged (" in out)
+
+
+def test_labs_are_copied_and_the_readers_files_kept(capsys, tmp_path, root):
+    folder = tmp_path / "mine"
+    status, out, _ = call(capsys, "lab", str(folder), "--copy-only")
+    assert status == 0 and out == f"labs copied to {folder}\n"
+    copies = sorted(path.relative_to(folder) for path in folder.rglob("*.ipynb"))
+    sources = [path.relative_to(root / "notebooks") for path in (root / "notebooks").rglob("*.ipynb")]
+    assert {path for path in sources if ".ipynb_checkpoints" not in path.parts} <= set(copies)
+    if copies:
+        (folder / copies[0]).write_text("{}")
+        call(capsys, "lab", str(folder), "--copy-only")
+        assert json.loads((folder / copies[0]).read_text()) == {}
+
+
+RUN = ("run", "newton", "--problem", "rosenbrock")
+MISTAKES = {
+    "no command": ([], "COMMAND"),
+    "unknown command": (["rum"], "rum"),
+    "unknown family": (["list", "newtn"], "family must be one of newton"),
+    "unknown method": (["run", "newtn", "--problem", "rosenbrock"], "unknown method 'newtn' (did you mean 'newton'?)"),
+    "unknown method to show": (["show", "newtn"], "unknown method 'newtn' (did you mean 'newton'?)"),
+    "unknown method to compare": (["compare", "newton", "newtn", "--problem", "chain"], "unknown method 'newtn'"),
+    "no problem": (["run", "newton"], "--problem"),
+    "unknown problem": (["run", "newton", "--problem", "rosenbrok"], "did you mean 'rosenbrock'?"),
+    "missing file": (["run", "newton", "--problem", "logistic:nowhere.libsvm"], "nowhere.libsvm"),
+    "unknown option of the problem": (["run", "newton", "--problem", "chain", "--with", "size=3"], "size"),
+    "bad option of the problem": (["run", "newton", "--problem", "chain", "--with", "d=0"], "d must be a whole number"),
+    "unknown hyper-parameter": ([*RUN, "--set", "backtrack=0.5"], "did you mean 'backtracking'?"),
+    "bad hyper-parameter": ([*RUN, "--set", "backtracking=2"], "backtracking must be a number in (0, 1); got 2"),
+    "words for a number": ([*RUN, "--set", "backtracking=half"], "backtracking must be a number in (0, 1); got 'half'"),
+    "set without a value": ([*RUN, "--set", "backtracking"], "expected NAME=VALUE; got 'backtracking'"),
+    "set without a name": ([*RUN, "--set", "=3"], "expected NAME=VALUE; got '=3'"),
+    "set of an option": ([*RUN, "--set", "steps=3"], "steps is not a hyper-parameter: use --steps"),
+    "start of the wrong length": ([*RUN, "--x0", "1,2,3"], "x0 must have shape (2,)"),
+    "start in words": ([*RUN, "--x0", "1,two"], "--x0"),
+    "start with a hole": ([*RUN, "--x0", "1,,2"], "--x0"),
+    "negative tolerance": ([*RUN, "--tol", "-1"], "tol must be a number of at least 0; got -1.0"),
+    "tolerance in words": ([*RUN, "--tol", "small"], "--tol: invalid float value: 'small'"),
+    "negative steps": ([*RUN, "--steps", "-3"], "steps must be a whole number of at least 0; got -3"),
+    "fractional steps": ([*RUN, "--steps", "2.5"], "--steps: invalid int value: '2.5'"),
+    "unwritable picture": ([*RUN, "--plot", "nowhere/picture.png"], "nowhere/picture.png"),
+    "picture of no format": ([*RUN, "--plot", "picture.doc"], "doc"),
+    "unwritable history": ([*RUN, "--save", "nowhere/run.npz"], "nowhere/run.npz"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_line_and_exits_with_two(capsys, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    status, _, err = call(capsys, *arguments)
+    assert status == 2
+    assert err.count("\n") == 1 and err.startswith("secondorder") and ": error: " in err
+    assert message in err
+
+
+def test_a_lab_folder_that_is_a_file_is_a_mistake(capsys, tmp_path):
+    (tmp_path / "mine").write_text("")
+    status, _, err = call(capsys, "lab", str(tmp_path / "mine"), "--copy-only")
+    assert status == 2 and err.count("\n") == 1 and "is a file" in err
+
+
+def test_the_program_itself():
+    code = "import sys; from secondorder.cli import main; sys.exit(main(['run', 'newtn', '--problem', 'chain']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)

@@ -1,0 +1,235 @@
+"""Histories: columns, costs, optimality, files, and how a notebook shows them."""
+
+import io
+import json
+import re
+import zipfile
+
+import numpy as np
+import pytest
+
+import secondorder as so
+from secondorder.run import Iterate
+
+
+@so.method(paper="nesterov2018lectures", needs=("grad",))
+def motley(problem, x):
+    """Yields every kind of quantity."""
+    for k in range(3):
+        x = x / 2.0
+        extra = {"late": float(k)} if k else {}
+        yield Iterate(x, layers=(x, np.eye(2) * k), word=f"row {k}", good=k == 1, bad=float("nan"), whole=k, **extra)
+
+
+@pytest.fixture
+def history():
+    return so.minimize(so.problems.rosenbrock(), "cubic_newton", keep=("x", "step"))
+
+
+@pytest.fixture
+def mixed():
+    return so.minimize(so.problems.quadratic([1.0, 4.0]), motley, keep=("x", "layers"))
+
+
+# ------------------------------------------------------------------------------------------------------------- columns
+
+
+def test_columns_have_one_entry_a_row(history, mixed):
+    for h in (history, mixed):
+        assert all(len(h[name]) == len(h) for name in h.names)
+        assert {"f", "grad_norm", "seconds"} <= set(h.names)
+
+
+def test_columns_have_holes_where_a_row_has_no_entry(mixed, history):
+    np.testing.assert_array_equal(mixed["late"], [np.nan, 1.0, 2.0])
+    assert history["step"][0] is None and history["step"][1].shape == (2,)
+    assert history["x"].shape == (len(history), 2)
+
+
+def test_an_unknown_column_lists_those_on_record(history):
+    with pytest.raises(KeyError, match=r"'radios' is not on record; there are f, grad_norm, .*arrays only with keep="):
+        history["radios"]
+
+
+def test_gap_is_above_the_least_value_or_the_best_of_the_run(history):
+    np.testing.assert_array_equal(history.gap, history.f)
+    unknown = so.minimize(so.problems.ill_scaled_logistic(n=30, d=3), "newton")
+    assert unknown.gap.min() == 0.0
+
+
+# --------------------------------------------------------------------------------------------------------------- costs
+
+
+def test_costs_are_gradient_equivalents(history):
+    calls = history.oracle
+    assert history.cost()[-1] == calls["grad"] + 0.5 * calls["f"] + 2 * calls["hess"]  # d = 2
+    assert np.all(np.diff(history.cost()) > 0.0)
+    assert history.cost(f=0.0, hess=10.0)[-1] == calls["grad"] + 10.0 * calls["hess"]
+    np.testing.assert_array_equal(history.cost(f=0.0, grad=0.0, hess=0.0), np.zeros(len(history)))
+    with pytest.raises(TypeError, match="unknown oracle 'hessian'; weights are for f, grad, hess, hvp"):
+        history.cost(hessian=3.0)
+
+
+# ---------------------------------------------------------------------------------------------------------- optimality
+
+
+def test_optimality_says_how_good_the_answer_is():
+    problem = so.problems.quadratic([1.0, 4.0])
+    answer = so.minimize(problem, "gradient_descent", lipschitz=8.0, steps=3).optimality
+    x = np.asarray([(1.0 - 1.0 / 8.0) ** 3, 0.5**3])
+    assert answer["grad_norm"] == pytest.approx(np.linalg.norm([x[0], 4.0 * x[1]]))
+    assert answer["smallest_eigenvalue"] == pytest.approx(1.0)
+    assert answer["newton_decrement"] == pytest.approx(np.sqrt(x[0] ** 2 + 4.0 * x[1] ** 2))
+
+
+def test_optimality_is_computed_once_and_off_the_books(history):
+    before = history.oracle
+    assert history.optimality is history.optimality and history.oracle == before
+
+
+def test_optimality_without_a_hessian_is_the_gradient():
+    problem = so.Problem(lambda x: float(x @ x), grad=lambda x: 2.0 * x, x0=[1.0])
+    assert set(so.minimize(problem, "gradient_descent").optimality) == {"grad_norm"}
+
+
+# --------------------------------------------------------------------------------------------------------------- files
+
+
+def assert_same(one, other):
+    assert one.names == other.names and len(one) == len(other)
+    for a, b in zip(one.rows, other.rows, strict=True):
+        assert a.keys() == b.keys()
+        for name in a:
+            assert type(a[name]) is type(b[name]), name
+            np.testing.assert_equal(b[name], a[name])
+    for name in ("method", "problem_name", "d", "f_star", "status", "message", "tol", "hyper"):
+        assert getattr(one, name) == getattr(other, name)
+    np.testing.assert_array_equal(one.x, other.x)
+    assert one.x.dtype == other.x.dtype
+
+
+@pytest.mark.parametrize("which", ["history", "mixed"])
+def test_files_give_back_what_was_saved(which, request, tmp_path):
+    h = request.getfixturevalue(which)
+    h.save(tmp_path / "run.npz")
+    loaded = so.History.load(tmp_path / "run.npz")
+    assert_same(h, loaded)
+    np.testing.assert_array_equal(h.cost(), loaded.cost())
+    assert "<img" in loaded._repr_html_()
+
+
+def test_float32_stays_float32(tmp_path):
+    problem = so.to_device(so.problems.quadratic([1.0, 3.0]), "numpy", dtype="float32")
+    h = so.minimize(problem, "newton", keep="x")
+    h.save(tmp_path / "run.npz")
+    assert so.History.load(str(tmp_path / "run.npz")).rows[0]["x"].dtype == np.float32
+
+
+def test_optimality_is_saved_if_it_was_looked_at(history, tmp_path):
+    history.save(tmp_path / "before.npz")
+    with pytest.raises(ValueError, match="optimality was not computed before this history was saved"):
+        so.History.load(tmp_path / "before.npz").optimality  # noqa: B018
+    expected = history.optimality
+    history.save(tmp_path / "after.npz")
+    assert so.History.load(tmp_path / "after.npz").optimality == expected
+
+
+def test_hyper_parameters_without_a_plain_form_are_kept_in_words(history, tmp_path):
+    history.hyper["rng"] = np.random.default_rng(0)
+    history.save(tmp_path / "run.npz")
+    assert "Generator" in so.History.load(tmp_path / "run.npz").hyper["rng"]
+
+
+def npz(**arrays):
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def npy(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def emptied():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w"):
+        pass
+    return buffer.getvalue()
+
+
+GARBAGE = {
+    "nothing": b"",
+    "text": b"a history of the world",
+    "random bytes": np.random.default_rng(0).bytes(500),
+    "another array": npy(np.arange(3)),
+    "an archive without meta": npz(x=np.arange(3)),
+    "an empty archive": emptied(),
+    "meta that is not JSON": npz(meta=np.asarray("{")),
+    "meta without a history": npz(meta=np.asarray("{}")),
+    "meta that is a list": npz(meta=np.asarray("[1, 2]")),
+    "pickled objects": npz(meta=np.asarray([{"method": "newton"}], dtype=object)),
+    "a missing array": npz(
+        meta=np.asarray(json.dumps({"method": "m", "hyper": {}, "problem_name": "p", "d": 1, "f_star": None,
+                                    "status": "", "message": "", "tol": 0, "x": {"array": "array0"}, "rows": []}))
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("content", GARBAGE.values(), ids=GARBAGE)
+def test_another_file_is_a_value_error_that_names_it(content, tmp_path):
+    path = tmp_path / "run.npz"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"'{re.escape(str(path))}' is not a saved history"):
+        so.History.load(path)
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.6, 0.95])
+def test_a_truncated_or_damaged_file_is_a_value_error(history, keep, tmp_path):
+    path = tmp_path / "run.npz"
+    history.save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(keep * len(content))])
+    with pytest.raises(ValueError, match="is not a saved history"):
+        so.History.load(path)
+    where = int(keep * len(content))
+    path.write_bytes(content[:where] + bytes(64) + content[where + 64 :])
+    with pytest.raises(ValueError, match="is not a saved history"):
+        so.History.load(path)
+
+
+def test_a_missing_file_is_missing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        so.History.load(tmp_path / "nowhere.npz")
+
+
+# -------------------------------------------------------------------------------------------------------- in a notebook
+
+
+def test_html_has_a_table_and_a_picture_in_words(history):
+    page = history._repr_html_()
+    assert "<table>" in page and "<th>status</th>" in page and "converged" in page
+    (alt,) = re.findall(r'<img alt="([^"]*)"', page)
+    assert alt == f"Gradient norm against iterations. cubic_newton: converged after {len(history) - 1} steps"
+    assert 'src="data:image/png;base64,' in page
+
+
+def test_html_of_a_comparison_escapes_labels():
+    runs = so.compare(so.problems.rosenbrock(), {"<m & n>": ("newton", {})})
+    page = runs._repr_html_()
+    assert "&lt;m &amp; n&gt;" in page and "<m & n>" not in page
+
+
+def test_repr_is_one_line_that_says_how_it_ended(history):
+    assert "\n" not in repr(history)
+    assert repr(history).startswith(
+        f"<History of cubic_newton on rosenbrock: converged after {len(history) - 1} steps, f="
+    )
+
+
+def test_frame_has_one_row_a_step(history, mixed):
+    frame = history.to_frame()
+    assert len(frame) == len(history) and frame.index.name == "step"
+    assert frame["hess_calls"].iloc[-1] == history.oracle["hess"] and "hvp_calls" not in frame
+    assert len(mixed.to_frame()) == len(mixed)

@@ -1,0 +1,55 @@
+"""Static figures: the data that was given, on labelled axes, in colours that can be told apart."""
+
+import numpy as np
+import pytest
+
+import secondorder as so
+from secondorder.plots import COLORS, convergence
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return so.compare(so.problems.rosenbrock(), ["newton", "cubic_newton", "lazy_newton"])
+
+
+@pytest.mark.parametrize(
+    ("x", "label"), [("step", "iterations"), ("cost", "gradient-equivalents"), ("seconds", "seconds")]
+)
+def test_curves_are_the_histories(runs, x, label):
+    (axes,) = runs.plot(x=x).axes
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == (label, "‖∇f(x)‖", "log")
+    for line, (name, history) in zip(axes.lines, runs.items(), strict=True):
+        assert line.get_label() == name
+        across = {"step": np.arange(len(history)), "cost": history.cost(), "seconds": history.seconds}[x]
+        np.testing.assert_array_equal(line.get_xdata(), across)
+        np.testing.assert_array_equal(line.get_ydata(), history.grad_norm)
+
+
+def test_other_quantities(runs):
+    history = runs["cubic_newton"]
+    (axes,) = history.plot(y="radius").axes
+    assert axes.get_ylabel() == "radius" and axes.get_yscale() == "linear"
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), history["radius"])
+    (axes,) = history.plot(y="gap").axes
+    assert np.all(np.isnan(axes.lines[0].get_ydata()) == (history.gap <= 0.0)), "a log axis has no zero"
+
+
+def test_unknown_axes_are_refused(runs):
+    with pytest.raises(ValueError, match="x must be one of step, cost, seconds; got 'time'"):
+        runs.plot(x="time")
+    with pytest.raises(KeyError, match="'temperature' is not on record"):
+        runs.plot(y="temperature")
+
+
+def test_many_curves_find_a_colour(runs):
+    many = {str(i): runs["newton"] for i in range(2 * len(COLORS) + 1)}
+    (axes,) = convergence(many).axes
+    assert len(axes.lines) == len(many)
+
+
+def test_a_figure_is_not_left_open_in_pyplot(runs):
+    import matplotlib.pyplot as plt
+
+    before = plt.get_fignums()
+    runs.plot()
+    assert plt.get_fignums() == before

@@ -1,0 +1,277 @@
+"""The loop: what it counts, when it ends, what it keeps, and what reaches the caller whatever happens."""
+
+import contextlib
+import io
+import itertools
+import subprocess
+import sys
+import time
+import warnings
+
+import numpy as np
+import pytest
+
+import secondorder as so
+from secondorder.run import Iterate
+
+
+def bowl(**changes):
+    oracles = {
+        "f": lambda x: float(x @ x),
+        "grad": lambda x: 2.0 * x,
+        "hess": lambda x: 2.0 * np.eye(len(x)),
+        **changes,
+    }
+    return so.Problem(**oracles, x0=[1.0, 2.0], name="bowl")
+
+
+@so.method(paper="nesterov2018lectures", needs=("grad",))
+def scripted(problem, x):
+    """Yields everything that an iterate may carry, and ends by itself after four rows."""
+    for k in range(4):
+        x = x / 2.0
+        yield Iterate(
+            x, layers=(x, 2.0 * x), word=f"row {k}", good=k % 2 == 0, number=np.float32(k), zero=np.asarray(k)
+        )
+    return "stalled"
+
+
+@so.method(paper="nesterov2018lectures", needs=("grad",))
+def careless(problem, x):
+    """Writes to what it yielded."""
+    while True:
+        yield Iterate(x)
+        x -= 0.1 * problem.grad(x)
+
+
+# ---------------------------------------------------------------------------------------------------------- iterates
+
+
+def test_iterates_hold_what_was_given():
+    it = Iterate(np.zeros(2), radius=1.5, step=None, layers=(np.ones(1),))
+    assert it.radius == 1.5 and "step" not in it and "radius" in it and "layers" in repr(it)
+    with pytest.raises(AttributeError, match="this iterate has no 'step'; it has x, radius, layers"):
+        it.step  # noqa: B018
+
+
+@pytest.mark.parametrize("value", [[1.0], {"a": 1}, (1.0, 2.0), object()], ids=str)
+def test_iterates_refuse_what_cannot_be_kept(value):
+    with pytest.raises(TypeError, match="radius must be a number, a string, an array or a tuple of arrays"):
+        Iterate(np.zeros(1), radius=value)
+
+
+# ------------------------------------------------------------------------------------------------------ counts and rows
+
+
+def test_steps_give_one_row_more():
+    history = so.minimize(bowl(), "gradient_descent", lipschitz=10.0, steps=7, tol=0.0)
+    assert (history.status, len(history)) == ("step_limit", 8)
+
+
+def test_recording_is_not_counted():
+    """Fixed-step descent asks for no value; the history shows it all the same."""
+    calls = []
+    problem = bowl(f=lambda x: calls.append(1) or float(x @ x))
+    history = so.minimize(problem, "gradient_descent", lipschitz=10.0, steps=7, tol=0.0)
+    assert history.oracle == {"f": 0, "grad": 8, "hess": 0, "hvp": 0}
+    assert len(calls) == 8 and np.all(np.diff(history.f) < 0.0)
+    np.testing.assert_array_equal(history.cost(), np.arange(1.0, 9.0))
+
+
+def test_what_a_method_yields_is_not_evaluated_again():
+    calls = []
+    problem = bowl(grad=lambda x: calls.append(1) or 2.0 * x)
+    history = so.minimize(problem, "newton")
+    assert len(calls) == history.oracle["grad"] == 2
+
+
+def test_seconds_are_the_methods_own():
+    def slow_value(x):
+        time.sleep(0.01)
+        return float(x @ x)
+
+    history = so.minimize(bowl(f=slow_value), "gradient_descent", lipschitz=10.0, steps=5, tol=0.0)
+    assert history.seconds[-1] < 0.01 and np.all(np.diff(history.seconds) > 0.0)
+
+
+def test_a_problem_without_values_runs_and_shows():
+    problem = so.Problem(grad=lambda x: 2.0 * x, hess=lambda x: 2.0 * np.eye(2), x0=[1.0, 2.0])
+    history = so.minimize(problem, "newton", line_search=None)
+    assert history.status == "converged" and np.all(np.isnan(history.f))
+    assert "<table>" in history._repr_html_()
+
+
+# ---------------------------------------------------------------------------------------------------------------- keep
+
+
+def test_keep_keeps_copies_of_arrays():
+    history = so.minimize(bowl(), scripted, keep=("x", "layers"))
+    np.testing.assert_array_equal(history["x"][:, 0], 0.5 ** np.arange(1.0, 5.0))
+    assert isinstance(history["layers"][2], tuple)
+    np.testing.assert_array_equal(history["layers"][2][1], [0.25, 0.5])
+    assert "layers" not in so.minimize(bowl(), scripted).names
+
+
+def test_keep_takes_one_name():
+    assert so.minimize(bowl(), "newton", keep="step")["step"][0] is None
+
+
+def test_scalars_are_recorded_without_asking():
+    history = so.minimize(bowl(), scripted)
+    assert history["word"].tolist() == [f"row {k}" for k in range(4)]
+    assert history["good"].tolist() == [True, False, True, False]
+    assert history["number"].tolist() == history["zero"].tolist() == [0.0, 1.0, 2.0, 3.0]
+
+
+# ------------------------------------------------------------------------------------------------------------- endings
+
+
+def test_a_method_may_end_by_itself():
+    history = so.minimize(bowl(), scripted)
+    assert (history.status, len(history)) == ("stalled", 4)
+
+
+def test_a_true_answer_of_the_callback_stops():
+    seen = []
+    history = so.minimize(
+        bowl(), "gradient_descent", lipschitz=10.0, callback=lambda it: seen.append(it.x) or len(seen) == 3
+    )
+    assert (history.status, len(history)) == ("stopped", 3)
+    np.testing.assert_array_equal(history.x, seen[-1])
+
+
+@pytest.mark.parametrize("where", ["f", "grad", "callback"])
+def test_control_c_returns_the_history_so_far(where):
+    calls = itertools.count(1)
+
+    def interrupt(answer):
+        if next(calls) == 4:
+            raise KeyboardInterrupt
+        return answer
+
+    changes = {"f": {"f": lambda x: interrupt(float(x @ x))}, "grad": {"grad": lambda x: interrupt(2.0 * x)}}
+    callback = (lambda it: interrupt(False)) if where == "callback" else None
+    history = so.minimize(bowl(**changes.get(where, {})), "gradient_descent", lipschitz=10.0, callback=callback)
+    assert history.status == "interrupted" and len(history) in (3, 4)
+    assert all({"f", "grad_norm", "seconds", "#grad"} <= row.keys() for row in history.rows), "only whole rows"
+    np.testing.assert_allclose(float(history.x @ history.x), history.f[-1])
+
+
+def test_control_c_before_the_first_row_still_returns_something_to_look_at(tmp_path):
+    def interrupted(x):
+        raise KeyboardInterrupt
+
+    history = so.minimize(bowl(grad=interrupted), "newton")
+    assert (history.status, len(history)) == ("interrupted", 0)
+    assert history.oracle["grad"] == 0 and len(history.f) == 0
+    assert "no rows" in repr(history) and "<table>" in history._repr_html_()
+    history.save(tmp_path / "run.npz")
+    assert so.History.load(tmp_path / "run.npz").status == "interrupted"
+
+
+def test_control_c_ends_a_comparison_with_the_runs_so_far():
+    calls = itertools.count()
+
+    def value(x):
+        if next(calls) > 20:
+            raise KeyboardInterrupt
+        return float(x @ x)
+
+    runs = so.compare(
+        bowl(f=value), {"a": ("newton", {}), "b": ("gradient_descent", {"lipschitz": 90.0}), "c": ("newton", {})}
+    )
+    assert [h.status for h in runs.values()] == ["converged", "interrupted"]
+
+
+def test_a_method_that_writes_to_its_iterate_is_told_so():
+    with pytest.warns(UserWarning, match="careless stopped at step 1: .*write x = x [+] step, not x [+]= step"):
+        history = so.minimize(bowl(), careless)
+    assert (history.status, len(history)) == ("breakdown", 1)
+
+
+def test_a_callback_that_fails_keeps_the_history():
+    def callback(iterate):
+        raise RuntimeError("the plot window is gone")
+
+    with pytest.warns(UserWarning, match="RuntimeError: the plot window is gone"):
+        history = so.minimize(bowl(), "newton", callback=callback)
+    assert (history.status, len(history)) == ("breakdown", 1)
+
+
+def test_overflow_in_the_users_function_is_a_status_not_a_warning():
+    problem = so.Problem(lambda x: float(np.exp(x[0] ** 2)), lambda x: 2.0 * x * np.exp(x**2), x0=[5.0], name="steep")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        history = so.minimize(problem, "gradient_descent", lipschitz=1e-3)
+    assert history.status == "diverged" and history.message
+    assert np.all(np.isfinite(history.x)) and np.all(np.isfinite(history.f))
+
+
+# --------------------------------------------------------------------------------------------------------- progress bar
+
+
+def slow_run(progress):
+    """A run of a little over two seconds, and what it wrote to stderr."""
+
+    def grad(x):
+        time.sleep(0.1)
+        return 2.0 * x
+
+    with contextlib.redirect_stderr(io.StringIO()) as stderr:
+        history = so.minimize(bowl(grad=grad), "gradient_descent", lipschitz=1e3, steps=23, progress=progress)
+    assert len(history) == 24
+    return stderr.getvalue()
+
+
+def test_progress_appears_after_two_seconds_when_asked():
+    written = slow_run(True)
+    assert "gradient_descent" in written and "/23" in written
+
+
+def test_no_progress_off_a_terminal_by_default():
+    assert slow_run(None) == ""
+
+
+def test_no_progress_for_a_short_run(capsys):
+    so.minimize(bowl(), "newton", progress=True)
+    assert capsys.readouterr().err.strip() == ""
+
+
+# -------------------------------------------------------------------------------------------------------------- compare
+
+
+def test_compare_labels_and_tabulates():
+    problem = so.problems.rosenbrock()
+    runs = so.compare(
+        problem, {"m = 1": ("lazy_newton", {"period": 1}), "m = 3": ("lazy_newton", {"period": 9})}, steps=20
+    )
+    assert list(runs) == ["m = 1", "m = 3"] and all(len(h) == 21 for h in runs.values())
+    table = runs.table()
+    assert table["m = 1"]["hess"] > table["m = 3"]["hess"] and "hvp" not in table["m = 1"]
+    assert list(runs.to_frame().index) == list(runs)
+
+
+def test_compare_passes_options_and_takes_functions():
+    runs = so.compare(so.problems.rosenbrock(), [so.newton.newton, "cubic_newton"], [0.5, 0.5], tol=1e-3)
+    assert list(runs) == ["newton", "cubic_newton"] and all(h.tol == 1e-3 for h in runs.values())
+
+
+# --------------------------------------------------------------------------------------------------------------- import
+
+
+def test_import_is_light():
+    heavy = ("matplotlib", "autograd", "scipy", "sklearn", "anywidget", "pandas", "IPython", "cupy", "jupyterlab")
+    code = (
+        f"import sys, secondorder; print(*sorted({{name.partition('.')[0] for name in sys.modules}} & {set(heavy)!r}))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == ""
+    code = "import sys, secondorder as so; so.problems.rosenbrock(); print('secondorder.newton.newton' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "False", "families are imported when first asked for"
+
+
+def test_names_that_are_not_there():
+    with pytest.raises(AttributeError, match="has no attribute 'quasi'"):
+        so.quasi  # noqa: B018
+    assert {"newton", "problems", "plots", "minimize"} <= set(dir(so))
