@@ -1,7 +1,7 @@
 """Our Newton methods beside SciPy's and scikit-learn's on the same logistic regressions, in one run.
 
-Run with ``python benchmarks/peers.py``. Everybody starts at zero, has our oracles (scikit-learn its own) and is
-asked for a gradient norm of 1e-8 in the terms it understands; times are medians over repeats. ``stopped at`` is what the
+Run with ``python benchmarks/peers.py``. Everybody starts at zero, has our oracles (scikit-learn its own) and is asked
+for a gradient norm of 1e-8 in the terms it understands; times are medians over repeats. ``stopped at`` is what the
 method itself reported; the gradient norm is ours, of the mean loss, at the point it returned.
 """
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import math
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from secondorder.arrays import Array, epsilon, namespace, norm
+from secondorder.linalg.dense import Eigen, eigen
+from secondorder.linalg.secular import ModelStep
 
 
 class CG(NamedTuple):
@@ -122,26 +126,156 @@ def lanczos(matvec: Callable[[Array], Array], q: Array, k: int) -> Lanczos:
     >>> np.linalg.eigvalsh(answer.tridiagonal()).round(12)
     array([1., 2., 3.])
     """
-    xp = namespace(q)
     if k < 1:
         raise ValueError(f"k must be at least 1; got {k}")
+    *_, answer = itertools.islice(lanczos_walk(matvec, q), k)
+    return answer
+
+
+def lanczos_walk(matvec: Callable[[Array], Array], q: Array) -> Iterator[Lanczos]:
+    """The decompositions of :func:`lanczos` after 1, 2, 3, … steps, up to d or until the subspace is invariant."""
+    xp = namespace(q)
     if not norm(q) > 0.0:
         raise ValueError("q must not be zero")
-    q = q / norm(q)
-    basis: list[Array] = [q]
+    basis: list[Array] = [q / norm(q)]
     diagonal: list[float] = []
     off_diagonal: list[float] = []
     scale = 0.0
-    for j in range(min(k, q.shape[0])):
-        w = matvec(basis[j])
+    while True:
+        w = matvec(basis[-1])
         scale = max(scale, norm(w))
-        diagonal.append(float(basis[j] @ w))
+        diagonal.append(float(basis[-1] @ w))
         Q = xp.stack(basis, axis=1)
         for _ in range(2):
             w = w - Q @ (Q.T @ w)
         beta = norm(w)
-        if beta <= 1e4 * epsilon(q) * scale or j + 1 == q.shape[0]:
-            return Lanczos(Q, diagonal, off_diagonal, 0.0)
+        last = beta <= 1e4 * epsilon(q) * scale or len(basis) == q.shape[0]
+        yield Lanczos(Q, diagonal.copy(), off_diagonal.copy(), 0.0 if last else beta)
+        if last:
+            return
         off_diagonal.append(beta)
         basis.append(w / beta)
-    return Lanczos(xp.stack(basis[:-1], axis=1), diagonal, off_diagonal[:-1], off_diagonal[-1])
+
+
+class MINRES(NamedTuple):
+    """The answer of :func:`minres`; ``residual_norm`` is the true one, recomputed at the end."""
+
+    x: Array
+    residual_norm: float
+    iterations: int
+
+
+def minres(
+    matvec: Callable[[Array], Array], b: Array, *, tol: float = 1e-10, max_iterations: int | None = None
+) -> MINRES:
+    r"""The minimal residual method for :math:`Ax=b`, A symmetric and possibly indefinite, from :math:`x=0`.
+
+    Reference: :cite:`paige1975solution`. The Lanczos recurrence
+    :math:`\gamma_{j+1}v_{j+1}=Av_j-\delta_jv_j-\gamma_jv_{j-1}` is reduced to triangular form by Givens rotations
+    (c, s) as it grows; the iterate has the least residual over the Krylov subspace, so residuals never increase.
+
+    Parameters
+    ----------
+    matvec : callable
+        The product with the symmetric matrix A.
+    b : array (d,)
+    tol : float, default 1e-10
+        Stops at :math:`\|b-Ax\|\le\mathrm{tol}\,\|b\|`.
+    max_iterations : int, default 5 d
+
+    Cost: one product an iteration and one at the end; six vectors.
+
+    >>> import numpy as np
+    >>> answer = minres(lambda v: np.asarray([1.0, -2.0, -2.0]) * v, np.ones(3))
+    >>> answer.iterations, answer.x.round(12)
+    (2, array([ 1. , -0.5, -0.5]))
+    """
+    xp = namespace(b)
+    x, v_old, w_old, w = (xp.zeros_like(b) for _ in range(4))
+    v, gamma = b, norm(b)
+    eta, target = gamma, tol * gamma
+    c_old, c, s_old, s = 1.0, 1.0, 0.0, 0.0
+    iterations = 0
+    limit = 5 * b.shape[0] if max_iterations is None else max_iterations
+    while iterations < limit and abs(eta) > target:
+        v = v / gamma
+        Av = matvec(v)
+        delta = float(v @ Av)
+        v_next = Av - delta * v - gamma * v_old
+        gamma_next = norm(v_next)
+        r1, r2, r3 = c * delta - c_old * s * gamma, s * delta + c_old * c * gamma, s_old * gamma
+        pivot = math.hypot(r1, gamma_next)
+        if pivot <= epsilon(b) * norm(Av):
+            break
+        w_old, w = w, (v - r3 * w_old - r2 * w) / pivot
+        c_old, c, s_old, s = c, r1 / pivot, s, gamma_next / pivot
+        x, eta = x + c * eta * w, -s * eta
+        v_old, v, gamma, iterations = v, v_next, gamma_next, iterations + 1
+        if gamma_next <= 10.0 * epsilon(b) * norm(Av):
+            break
+    return MINRES(x, norm(b - matvec(x)), iterations)
+
+
+class KrylovStep(NamedTuple):
+    r"""A step from a Krylov subspace. ``residual`` is the gradient norm of the whole model at it,
+    :math:`\beta_k|u_k|` by the Lanczos relation; ``products`` counts matrix-vector products."""
+
+    step: Array
+    multiplier: float
+    decrease: float
+    residual: float
+    products: int
+
+
+def krylov_step(
+    solve: Callable[[Array, Eigen], ModelStep],
+    matvec: Callable[[Array], Array],
+    grad: Array,
+    *,
+    tol: float = 1e-8,
+    max_dimension: int | None = None,
+    restart: Array | None = None,
+) -> KrylovStep:
+    r"""The minimiser of a cubic or trust-region model over a Krylov subspace.
+
+    Reference: :cite:`gould1999solving`, :cite:`cartis2011adaptive`. With :math:`V_k` a basis of
+    :math:`\mathcal K_k(H,g)` and :math:`T_k=V_k^\top HV_k`, the small model in :math:`(\|g\|e_1,T_k)` is solved
+    exactly; the gradient of the whole model at :math:`V_ku` then has norm :math:`\beta_k|u_k|`, tested at
+    k = 1, 2, 4, … and at the end.
+
+    A Krylov subspace that starts at g never sees an eigenvector orthogonal to g: it cannot solve the hard case.
+    ``restart`` is the remedy, a **randomised restart**: the subspace then starts at
+    :math:`g+10^{-10}\|g\|\,\xi/\|\xi\|` with the given random vector :math:`\xi`, and grows to ``max_dimension``,
+    since the residual cannot see what is missing.
+
+    Parameters
+    ----------
+    solve : callable of (gradient, Eigen)
+        ``lambda g, H: cubic_step(g, H, M)`` or ``lambda g, H: trust_region_step(g, H, radius)``.
+    matvec : callable
+        The product with the Hessian.
+    grad : array (d,), not zero
+    tol : float, default 1e-8
+        Stops when the residual is at most ``tol * norm(grad)``.
+    max_dimension : int, default d
+    restart : array (d,), optional
+
+    Cost: one product a dimension, :math:`O(k^2d+k^3)`.
+
+    >>> import numpy as np
+    >>> from secondorder.linalg import cubic_step
+    >>> H, g = np.diag([-3.0, 1.0, 2.0]), np.asarray([0.1, 1.0, 1.0])
+    >>> answer = krylov_step(lambda g, T: cubic_step(g, T, 1.0), lambda v: H @ v, g)
+    >>> answer.products, answer.residual < 1e-12
+    (3, True)
+    """
+    start = grad if restart is None else grad + 1e-10 * norm(grad) / norm(restart) * restart
+    for k, basis in enumerate(lanczos_walk(matvec, start), start=1):
+        last = basis.residual == 0.0 or k == max_dimension
+        if not last and k & (k - 1):
+            continue
+        found = solve(basis.vectors.T @ grad, eigen(basis.tridiagonal()))
+        residual = basis.residual * abs(float(found.step[-1]))
+        if last or (restart is None and residual <= tol * norm(grad)):
+            break
+    return KrylovStep(basis.vectors @ found.step, found.multiplier, found.decrease, residual, k)
