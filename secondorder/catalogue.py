@@ -173,7 +173,7 @@ def method(
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        package, _, rest = function.__module__.partition(".")
+        package, _, rest = (function.__module__ or "").partition(".")
         info = Method(
             name=function.__name__,
             family=rest.partition(".")[0] if package == "secondorder" else "",

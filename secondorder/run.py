@@ -277,7 +277,7 @@ class Comparison(dict[str, History]):
         return {
             label: {
                 "status": h.status, "steps": max(len(h) - 1, 0), "f": _last(h.f), "grad_norm": _last(h.grad_norm),
-                **{name: n for name, n in h.oracle.items() if any(other.oracle[name] for other in self.values())},
+                **{f"{name}_calls": n for name, n in h.oracle.items() if any(other.oracle[name] for other in self.values())},
                 "gradient-equivalents": _last(h.cost()), "seconds": _last(h.seconds),
             }
             for label, h in self.items()

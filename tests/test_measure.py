@@ -30,6 +30,13 @@ def test_order_of_linear_convergence_is_one():
     assert measured_order(0.5 ** np.arange(30)).value == pytest.approx(1.0)
 
 
+def test_order_is_that_of_the_end():
+    linear = list(0.5 ** np.arange(6.0))
+    assert measured_order([*linear, *(linear[-1] ** (2.0**k) for k in range(1, 4))]).value == pytest.approx(
+        2.0, abs=0.05
+    )
+
+
 def test_order_ignores_rounding():
     assert measured_order([1e-1, 1e-2, 1e-4, 1e-8, 1e-16, 3e-17, 1e-17]).value == pytest.approx(2.0)
     assert measured_order([1e-1, 1e-2, 1e-4, 1e-6, 1e-7], floor=1e-5).value == pytest.approx(2.0)

@@ -6,6 +6,7 @@ from typing import Any
 
 # `page` and `views` are functions here and modules below: the modules come first, so that the functions keep the names.
 import secondorder.labs.views  # noqa: F401
+from secondorder.labs.notebooks import source
 from secondorder.labs.page import page
 from secondorder.labs.scene import (
     Axis,
@@ -39,6 +40,7 @@ __all__ = [
     "explore",
     "get_view",
     "page",
+    "source",
     "view",
     "views",
 ]

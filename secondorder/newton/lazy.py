@@ -66,7 +66,7 @@ def lazy_newton(problem: Ledger, x: Array, *, M: positive | None = None, period:
 
     Departures: the paper's adaptive rule also tests progress once a period; the test used here, on the steps rather
     than on gradient norms and also inside the period, is this library's own. It passes whenever
-    :math:`M\ge2.2\,mL_2`, hence :math:`M\le\max(1,4.4\,mL_2)` throughout.
+    :math:`M\ge1.6\,mL_2`, hence :math:`M\le\max(1,3.2\,mL_2)` throughout.
 
     >>> import secondorder as so
     >>> history = so.minimize(so.problems.rosenbrock(), "lazy_newton", period=2)

@@ -103,6 +103,8 @@ def test_adapted_steps_stay_below_the_model(problem):
         assert f[k + 1] <= f[k] - history["decrease"][k + 1] + slack(f[k], f[k + 1])
         start = M[k] / 2.0 if k else 1.0
         assert M[k + 1] == start * 2.0 ** (history["trials"][k + 1] - 1)
+    steps = len(history) - 1
+    assert history.oracle == {"f": 1 + np.nansum(history["trials"]), "grad": steps + 1, "hess": steps, "hvp": 0}
     if getattr(problem, "lipschitz_hess", None):
         assert np.nanmax(M) <= max(1.0, 2.0 * problem.lipschitz_hess)
 

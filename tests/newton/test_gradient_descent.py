@@ -40,6 +40,7 @@ def test_adapted_steps_make_the_promised_decrease(problem):
         assert f[k + 1] <= f[k] - promised + rounding(f[k], f[k + 1], EPS)
         start = L[k] / 2.0 if k else 1.0
         assert L[k + 1] == start * 2.0 ** (history["trials"][k + 1] - 1)
+    assert history.oracle["f"] == 1 + np.nansum(history["trials"]) and history.oracle["grad"] == len(history)
 
 
 def test_constant_step_is_the_naive_loop():

@@ -86,6 +86,13 @@ def test_line_search_is_armijo_at_every_step():
             assert problem.f(x[k] + step / beta) > f[k] + c * slope / beta, "the longer step would have done"
 
 
+def test_one_value_a_trial_and_one_at_the_start():
+    history = so.minimize(so.problems.rosenbrock(), "newton")
+    steps = len(history) - 1
+    assert history.oracle == {"f": 1 + np.nansum(history["trials"]), "grad": steps + 1, "hess": steps, "hvp": 0}
+    assert so.minimize(logistic(), "newton", line_search=None).oracle["f"] == 0
+
+
 def test_the_naive_loop_agrees():
     problem = logistic()
     x0 = np.full(8, 3.0)

@@ -204,9 +204,9 @@ def _ending(history: History, problem: Problem) -> str:
         return f"It is still under way after {len(history) - 1} steps."
     if history.status != "converged":
         return f"The run ends as {history.status}: {history.message or 'no progress'}."
-    smallest = float(np.linalg.eigvalsh(problem.hess(history.x))[0])
-    where = "a minimum" if smallest > 0 else "a saddle point, not a minimum"
-    return f"It converges to {where}, with f = {history.f[-1]:.3g} and smallest curvature {smallest:.3g}."
+    smallest, largest = np.linalg.eigvalsh(problem.hess(history.x))[[0, -1]]
+    where = "minimum" if smallest > 0 else "maximum" if largest < 0 else "saddle point"
+    return f"It converges to a {where}, with f = {history.f[-1]:.3g} and smallest curvature {smallest:.3g}."
 
 
 @functools.lru_cache(maxsize=256)
@@ -389,8 +389,9 @@ def lazy_cost(
     ]
     best = PERIODS[int(np.argmin(totals))]
     sentence = (
-        f"With m = {period} the {model} method reaches a gap of 1e-9 with {here:.0f} {across}; with m = 1 it takes "
-        f"{totals[0]:.0f}, and of the periods shown m = {best} takes the fewest, {totals.min():.0f}."
+        f"With m = {period} the {model} method reaches a gap of 1e-9 with {here:.0f} {across}; "
+        + (f"with m = 1 it takes {totals[0]:.0f}, and " if period > 1 else "")
+        + f"of the periods shown m = {best} takes the fewest, {totals.min():.0f}."
     )
     return Scene(
         (
