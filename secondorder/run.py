@@ -17,7 +17,7 @@ from secondorder.arrays import Array, epsilon, frozen, is_array, norm, to_numpy
 from secondorder.catalogue import find
 from secondorder.history import History
 from secondorder.ledger import Ledger, NonFinite
-from secondorder.oracles import Problem
+from secondorder.oracles import ORACLES, Problem
 from secondorder.stopping import StoppingRule, any_of, step_limit, time_limit, tolerance
 
 PATIENCE = 2.0
@@ -274,10 +274,11 @@ class Comparison(dict[str, History]):
 
     def table(self) -> dict[str, dict[str, Any]]:
         """What :meth:`to_frame` shows, as plain dictionaries."""
+        called = [name for name in ORACLES if any(h.oracle[name] for h in self.values())]
         return {
             label: {
                 "status": h.status, "steps": max(len(h) - 1, 0), "f": _last(h.f), "grad_norm": _last(h.grad_norm),
-                **{f"{name}_calls": n for name, n in h.oracle.items() if any(other.oracle[name] for other in self.values())},
+                **{f"{name}_calls": h.oracle[name] for name in called},
                 "gradient-equivalents": _last(h.cost()), "seconds": _last(h.seconds),
             }
             for label, h in self.items()
