@@ -25,8 +25,9 @@ class History:
     ``history["radius"]`` is the column of any recorded quantity, with NaN (or None) where a row has none;
     ``history.f``, ``history.grad_norm`` and ``history.seconds`` are there for every row.
 
-    ``x`` is the last good iterate, ``rows`` the list of rows as they were appended, ``message`` what lies behind a
-    breakdown or a divergence, and ``status`` one of
+    ``x`` is the last good iterate, ``rows`` the list of rows as they were appended, ``oracle`` the calls of each oracle
+    in the whole run (also those after the last row), ``message`` what lies behind a breakdown or a divergence, and
+    ``status`` one of
 
         ``converged``, ``finished``, ``step_limit``, ``time_limit``, ``stopped`` (by the callback), ``interrupted``
         (Ctrl-C), ``stalled`` (no representable progress), ``breakdown`` (the linear algebra or a function failed)
@@ -41,6 +42,7 @@ class History:
         self.status, self.message = "", ""
         self.tol: float | None = None
         self.rows: list[dict[str, Any]] = []
+        self.oracle = dict.fromkeys(ORACLES, 0)
         self._problem: Problem | None = None
         self._optimality: dict[str, float] | None = None
 
@@ -87,11 +89,6 @@ class History:
     def counts(self) -> dict[str, np.ndarray]:
         """The calls of each oracle up to each row."""
         return {name: np.asarray([row["#" + name] for row in self.rows]) for name in ORACLES}
-
-    @property
-    def oracle(self) -> dict[str, int]:
-        """The calls of each oracle up to the last row."""
-        return {name: int(column[-1]) if len(column) else 0 for name, column in self.counts.items()}
 
     def cost(self, **weights: float) -> np.ndarray:
         """Gradient-equivalents spent up to each row: a gradient 1, a value 1/2, an hvp 2, a Hessian d.
@@ -200,10 +197,11 @@ def _restored(meta: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> History
 
     history = History(meta["method"], meta["hyper"], meta["problem_name"], meta["d"], meta["f_star"])
     history.status, history.message, history.tol = meta["status"], meta["message"], meta["tol"]
+    history.oracle = meta["oracle"]
     history.x = restored(meta["x"])
     history.rows = [{name: restored(value) for name, value in row.items()} for row in meta["rows"]]
     history._optimality = meta["optimality"]
     return history
 
 
-_SAVED = ("method", "problem_name", "d", "f_star", "status", "message", "tol")
+_SAVED = ("method", "problem_name", "d", "f_star", "status", "message", "tol", "oracle")

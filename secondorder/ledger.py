@@ -58,8 +58,7 @@ class Ledger:
 
     def f(self, x: Array) -> float:
         """The value as a Python float; it may be infinite or NaN outside the domain of f."""
-        self.counts["f"] += 1
-        value = self.problem.f(read_only(x))
+        value = self._ask("f", x)
         if isinstance(value, Real):
             return float(value)
         if not is_array(value) or namespace(value).isdtype(value.dtype, "complex floating"):
@@ -70,13 +69,11 @@ class Ledger:
 
     def grad(self, x: Array) -> Array:
         """The gradient, shape (d,), in the dtype of ``x``."""
-        self.counts["grad"] += 1
-        return self._checked("grad", self.problem.grad(read_only(x)), x, x.shape)
+        return self._checked("grad", self._ask("grad", x), x, x.shape)
 
     def hess(self, x: Array) -> Array:
         """The Hessian, shape (d, d), in the dtype of ``x``; symmetric to rounding."""
-        self.counts["hess"] += 1
-        H = self._checked("hess", self.problem.hess(read_only(x)), x, (x.shape[0], x.shape[0]))
+        H = self._checked("hess", self._ask("hess", x), x, (x.shape[0], x.shape[0]))
         xp = namespace(H)
         if float(xp.max(xp.abs(H - H.T))) > 1e-4 * float(xp.max(xp.abs(H))):
             raise ValueError("hess must return a symmetric matrix; got one that differs from its transpose")
@@ -85,11 +82,19 @@ class Ledger:
     def hvp(self, x: Array, v: Array) -> Array:
         """The Hessian-vector product; from ``hess`` (and counted as that) where the problem has no hvp."""
         if self.problem.hvp is not None:
-            self.counts["hvp"] += 1
-            return self._checked("hvp", self.problem.hvp(read_only(x), read_only(v)), x, x.shape)
+            return self._checked("hvp", self._ask("hvp", x, v), x, x.shape)
         if self._dense is None or self._dense[0] is not x:
             self._dense = (x, self.hess(x))
         return self._dense[1] @ v
+
+    def _ask(self, oracle: str, *arguments: Array) -> Any:
+        self.counts[oracle] += 1
+        try:
+            return getattr(self.problem, oracle)(*map(read_only, arguments))
+        except ValueError as error:
+            if "read-only" in str(error):
+                raise ValueError(f"{oracle} writes to its argument: let it work on a copy of x") from error
+            raise
 
     def _checked(self, oracle: str, answer: Array, x: Array, shape: tuple[int, ...]) -> Array:
         if not is_array(answer) or type(answer) is not type(x):

@@ -18,7 +18,7 @@ from secondorder.catalogue import find
 from secondorder.history import History
 from secondorder.ledger import Ledger, NonFinite
 from secondorder.oracles import ORACLES, Problem
-from secondorder.stopping import StoppingRule, any_of, step_limit, time_limit, tolerance
+from secondorder.stopping import StoppingRule, any_of, no_progress, step_limit, time_limit, tolerance
 
 PATIENCE = 2.0
 """Seconds before a progress bar appears."""
@@ -133,6 +133,7 @@ def run(
             history.message += " (iterates are frozen once yielded: write x = x + step, not x += step)"
         warnings.warn(f"{history.method} stopped at step {len(history)}: {history.message}", stacklevel=3)
     finally:
+        history.oracle = dict(ledger.counts)
         if bar is not None:
             bar.close()
     return history
@@ -208,7 +209,8 @@ def minimize(
     Returns
     -------
     History
-        Also when the run is interrupted, diverges or breaks down; ``status`` tells.
+        Also when the run is interrupted, diverges or breaks down; ``status`` tells. A run that finds no new least value
+        of f nor of its measure in 1000 steps (10 d, if that is more) ends as ``stalled``.
 
     Raises
     ------
@@ -230,7 +232,8 @@ def minimize(
     for name, given in (("stop", stop), ("callback", callback)):
         if given is not None and not callable(given):
             raise TypeError(f"{name} must be a function; got {type(given).__name__}")
-    rules = [tolerance(info.measure, tol), step_limit(steps)]
+    patience = max(1000, 10 * ledger.x.shape[0])
+    rules = [tolerance(info.measure, tol), step_limit(steps), no_progress(info.measure, patience)]
     if seconds is not None:
         rules.insert(1, time_limit(_number("seconds", seconds, 0.0)))
     if stop is not None:

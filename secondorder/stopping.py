@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -32,6 +33,26 @@ def step_limit(steps: int) -> StoppingRule:
 def time_limit(seconds: float) -> StoppingRule:
     """``"time_limit"`` after ``seconds`` of wall time."""
     return lambda row: "time_limit" if row["elapsed"] >= seconds else None
+
+
+def no_progress(measure: str, patience: int) -> StoppingRule:
+    """``"stalled"`` after ``patience`` rows without a new least value of f or of ``measure``.
+
+    >>> rule = no_progress("grad_norm", 2)
+    >>> [rule({"step": k, "f": 1.0, "grad_norm": 1.0}) for k in range(4)]
+    [None, None, 'stalled', 'stalled']
+    """
+    best: dict[str, float] = {}
+    since = 0
+
+    def rule(row: Mapping[str, Any]) -> str | None:
+        nonlocal since
+        for name in ("f", measure):
+            if row.get(name, math.inf) < best.get(name, math.inf):
+                best[name], since = row[name], row["step"]
+        return "stalled" if row["step"] - since >= patience else None
+
+    return rule
 
 
 def any_of(*rules: StoppingRule) -> StoppingRule:

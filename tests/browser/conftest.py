@@ -1,4 +1,5 @@
 import os
+import re
 import runpy
 import shutil
 from pathlib import Path
@@ -59,6 +60,25 @@ def console_errors(tab):
     errors = []
     tab.on("console", lambda message: message.type == "error" and errors.append(message.text))
     return errors
+
+
+@pytest.fixture
+def look():
+    """A function from an explorer to what it shows: its drawings as markup, and its sentence."""
+
+    def look(explorer):
+        parts = explorer.locator(".so-controls, .so-scene").evaluate_all("nodes => nodes.map(node => node.outerHTML)")
+        drawings = explorer.locator(".so-panel > svg").evaluate_all("nodes => nodes.map(node => node.innerHTML)")
+        sentence = explorer.locator(".so-sentence").inner_text()
+        assert not re.search(r"\b(NaN|undefined)\b", " ".join([*parts, sentence]))
+        return without_count("".join(drawings)), sentence
+
+    return look
+
+
+def without_count(markup):
+    """The markup of a drawing without the number by which Plot tells one drawing from the next."""
+    return re.sub(r"plot-clip-\d+", "plot-clip", markup)
 
 
 @pytest.fixture(scope="session")

@@ -1,15 +1,11 @@
 """The built book, opened as files: its explorers under the keyboard, its links, its slides, nothing from a network."""
 
-import re
-from collections import defaultdict
 from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
 
 from secondorder.labs import Slider, get_view
-from secondorder.labs.page import LIMIT
-from secondorder.labs.scene import nearest
 
 SOURCES = Path(__file__).parents[2] / "book"
 CHAPTERS = sorted(
@@ -34,17 +30,12 @@ def explorers(tab):
     return [(figure, get_view(figure.get_attribute("data-view"))) for figure in figures]
 
 
-def look(figure):
-    """Pictures and sentence, as they stand now; without the numbers that tell one drawing from the next."""
-    shown = figure.locator(".so-controls, .so-scene").evaluate_all("nodes => nodes.map(node => node.outerHTML).join()")
-    drawn = figure.locator(".so-panel > svg").evaluate_all("nodes => nodes.map(node => node.innerHTML).join()")
-    words = figure.locator(".so-sentence").inner_text()
-    assert not {"NaN", "undefined"} & set(re.findall(r"\w+", f"{shown} {words}"))
-    return re.sub(r"plot-clip-\d+", "", drawn), words
+def wait_for(figure, sentence):
+    figure.locator(".so-sentence", has_text=sentence).wait_for(timeout=5000)
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_every_control_moves_the_picture_and_the_sentence(tab, chapter, name):
+def test_every_control_moves_the_picture_and_the_sentence(tab, chapter, look, name):
     tab.goto(chapter(name))
     assert explorers(tab)
     for figure, view in explorers(tab):
@@ -69,14 +60,92 @@ def test_every_control_moves_the_picture_and_the_sentence(tab, chapter, name):
             tab.keyboard.press("Tab")
 
 
-def test_every_page_is_quiet_and_light(tab, book):
-    for file in sorted(book.rglob("*.html")):
-        if "_static" in file.parts:
-            continue
-        tab.goto(file.as_uri(), wait_until="load")
-        where = file.relative_to(book).as_posix()
-        assert tab.locator("img:not([alt])").count() == 0, where
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_every_link_to_a_state_shows_it(tab, chapter, name):
+    tab.goto(chapter(name))
+    found = {view.name: (figure, view) for figure, view in explorers(tab)}
+    states = {name: {} for name in found}
+    for figure, view in found.values():
+        presets = figure.locator(".so-presets a").all()
+        assert {link.inner_text(): asked(link, view) for link in presets} == view.presets
+    for link in tab.locator("article a[href^='#'][href*='=']").all():
+        name = query(link).get("view") or min(found)
+        figure, view = found[name]
+        states[name] |= asked(link, view)
+        link.focus()
+        tab.keyboard.press("Enter")
+        wait_for(figure, view(**states[name]).sentence)
+
+
+def query(link):
+    return dict(parse_qsl(link.get_attribute("href").partition("#")[2]))
+
+
+def asked(link, view):
+    """The state for which a link asks, in the values of the view's controls; StopIteration where there is no such."""
+    texts = query(link)
+    return {
+        control.name: next(value for value in control.values if str(value).removesuffix(".0") == texts[control.name])
+        for control in view.controls
+        if control.name in texts
+    }
+
+
+def test_the_address_sets_the_state(tab, chapter):
+    tab.goto(chapter("newton/lazy") + "#view=lazy_path&period=3&M=1000&step=10")
+    (path, lazy_path), (cost, lazy_cost) = explorers(tab)
+    wait_for(path, lazy_path(period=3, M="1000", step=10).sentence)
+    wait_for(cost, lazy_cost().sentence)
+    tab.evaluate("location.hash = '#view=lazy_cost&period=80'")
+    wait_for(cost, lazy_cost(period=80).sentence)
+    wait_for(path, lazy_path(period=3, M="1000", step=10).sentence)
+    tab.reload()
+    wait_for(cost, lazy_cost(period=80).sentence)
+    wait_for(path, lazy_path().sentence)
+
+
+def test_every_page_is_light_and_every_picture_has_words(tab, book, look):
+    tab.goto((book / "index.html").as_uri())
+    tab.wait_for_url("**/book/intro.html")
+    pages = [file for file in sorted(book.rglob("*.html")) if "_static" not in file.parts and file.name != "index.html"]
+    assert len(pages) > len(CHAPTERS)
+    for file in pages:
+        tab.goto(file.as_uri())
+        tab.evaluate("Promise.all([window.MathJax?.startup.promise, document.fonts.ready])")
+        assert tab.locator("mjx-merror").count() == 0, file
+        assert tab.locator("img:not([alt]), img[alt='']").count() == 0, file
         data = tab.locator("script[type='application/json']").all_text_contents()
-        assert sum(len(text.encode()) for text in data) < LIMIT, where
+        assert sum(len(text.encode()) for text in data) < 2e6, file
         for figure, _ in explorers(tab):
             look(figure)
+
+
+def test_the_slides_turn_with_the_arrows_and_end_with_escape(tab, chapter):
+    tab.goto(chapter("newton/lazy_slides"))
+    button, slides = tab.get_by_role("button", name="Present"), tab.locator(".reveal .slides > section")
+    article = tab.locator("article").inner_text()
+    button.focus()
+    tab.keyboard.press("Enter")
+    tab.locator(".reveal.ready").wait_for()
+    assert slides.count() > 5
+    headings = []
+    for number in range(slides.count()):
+        if number:
+            tab.keyboard.press("ArrowRight")
+        slide = tab.locator(f".reveal .slides > section:nth-child({number + 1}).present")
+        slide.wait_for()
+        headings.append(slide.inner_text())
+    tab.keyboard.press("ArrowLeft")
+    tab.locator(".reveal .slides > section:nth-last-child(2).present").wait_for()
+    tab.keyboard.press("Escape")
+    tab.locator(".reveal").wait_for(state="detached")
+    assert tab.locator("article").inner_text() == article
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_without_a_script_there_is_a_picture_with_words(browser, chapter, name):
+    with browser.new_context(java_script_enabled=False) as context:
+        tab = context.new_page()
+        tab.goto(chapter(name))
+        for figure, view in explorers(tab):
+            assert figure.get_by_role("img", name=view().sentence, exact=True).bounding_box()["width"] > 300
