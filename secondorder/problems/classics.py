@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,15 +26,17 @@ class Plane(Problem):
         self.minima = np.asarray(minima)
         self.x_star = self.minima[0].copy()
 
+    @abstractmethod
     def values(self, X: Array, Y: Array) -> Array:
         """f at all points (X, Y) of a grid: two arrays of one shape give an array of that shape."""
-        raise NotImplementedError
 
+    @abstractmethod
     def slopes(self, x: Any, y: Any) -> tuple[Any, Any]:
-        raise NotImplementedError
+        """The two partial derivatives."""
 
+    @abstractmethod
     def curvatures(self, x: Any, y: Any) -> tuple[Any, Any, Any]:
-        raise NotImplementedError
+        """The second derivatives xx, xy and yy."""
 
     def f(self, x: Array) -> Array:
         return self.values(*_pair(x))
