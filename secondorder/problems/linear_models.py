@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from abc import abstractmethod
 from numbers import Real
 from typing import Any
 
@@ -55,9 +56,9 @@ class LinearModel(Problem):
         squares = A.multiply(A) if is_sparse(A) else A * A
         return squares @ namespace(self.x0).ones(A.shape[1], dtype=self.x0.dtype)
 
+    @abstractmethod
     def indices(self, x: Array, A: Array) -> Array:
         """For each row of ``A`` the index of the predicted class."""
-        raise NotImplementedError
 
     def predict(self, x: Array, A: Array | None = None) -> np.ndarray:
         """The predicted labels at the parameters ``x``, for the rows of ``A`` or by default of the data."""
