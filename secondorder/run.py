@@ -58,6 +58,28 @@ Iterates = Generator[Iterate, None, str]
 """What a method is: it yields iterates, and if it ends by itself it returns the status."""
 
 
+def along(problem: Ledger, x: Array, step: Array) -> Callable[[float], float]:
+    """The value along a direction, for a line search."""
+    return lambda step_size: problem.f(x + step_size * step)
+
+
+def products(problem: Ledger, x: Array) -> Callable[[Array], Array]:
+    """The products with the Hessian at x, for a Krylov method."""
+    return lambda v: problem.hvp(x, v)
+
+
+def ray(problem: Ledger, x: Array, step: Array) -> Callable[[float], tuple[float, float, Array]]:
+    """Value, slope and gradient along a direction, for a Wolfe search; no gradient where the value is not finite."""
+
+    def phi(step_size: float) -> tuple[float, float, Array]:
+        point = x + step_size * step
+        f = problem.f(point)
+        grad = problem.grad(point) if math.isfinite(f) else step
+        return f, float(grad @ step), grad
+
+    return phi
+
+
 def _plain(name: str, value: Any) -> Any:
     if type(value) in (float, int, bool, str):
         return value

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
-from secondorder.arrays import Array, namespace
+from secondorder.arrays import Array, epsilon, namespace
 
 
 class Eigen(NamedTuple):
@@ -45,3 +46,77 @@ def solve_definite(H: Array, b: Array) -> Array:
     if not definite:
         raise np.linalg.LinAlgError("the matrix is not positive definite")
     return xp.linalg.solve(H, b)
+
+
+def flipped_solve(H: Array, b: Array) -> Array:
+    r"""Solve with the absolute value of a symmetric matrix, :math:`|H|=Q|\Lambda|Q^\top`.
+
+    Reference: :cite:`dauphin2014identifying`. Eigenvalues below
+    :math:`\sqrt\epsilon\,\max(1,|\lambda|_{\max})` in size are raised to that.
+
+    >>> flipped_solve(np.diag([2.0, -4.0]), np.asarray([2.0, 2.0]))
+    array([1. , 0.5])
+    """
+    xp = namespace(H)
+    values, vectors = eigen(H)
+    size = xp.abs(values)
+    floor = math.sqrt(epsilon(H)) * max(1.0, float(xp.max(size)))
+    size = xp.where(size < floor, xp.full_like(size, floor), size)
+    return vectors @ ((vectors.T @ b) / size)
+
+
+def shifted_solve(H: Array, b: Array) -> tuple[Array, float]:
+    r"""Solve :math:`(H+\tau I)x=b` with the first :math:`\tau` of a doubling sequence that makes it positive definite.
+
+    Reference: :cite:`nocedal2006numerical`, Algorithm 3.3: :math:`\tau_0=0` if the diagonal is positive, else
+    :math:`10^{-3}-\min_iH_{ii}`; then :math:`\tau\leftarrow\max(2\tau,10^{-3})`. Returns x and :math:`\tau`.
+
+    >>> shifted_solve(np.diag([1.0, -1.0]), np.ones(2))[1]
+    1.001
+    """
+    xp = namespace(H)
+    identity = xp.eye(H.shape[0], dtype=H.dtype)
+    least = float(xp.min(xp.linalg.diagonal(H)))
+    shift = 0.0 if least > 0.0 else 1e-3 - least
+    while True:
+        try:
+            return solve_definite(H + shift * identity, b), shift
+        except np.linalg.LinAlgError:
+            shift = max(2.0 * shift, 1e-3)
+
+
+def modified_cholesky(H: Array) -> tuple[Array, Array, Array]:
+    r"""The factors :math:`LDL^\top=H+E` of Gill, Murray and Wright, E diagonal and non-negative.
+
+    Reference: :cite:`gill1981practical`, §4.4.2.2. With :math:`\gamma=\max_i|H_{ii}|`,
+    :math:`\xi=\max_{i\ne j}|H_{ij}|`, :math:`\beta^2=\max(\gamma,\xi/\sqrt{\max(1,d^2-1)},\epsilon)` and
+    :math:`\delta=\epsilon\max(\gamma+\xi,1)`, column j takes
+
+    .. math:: d_j=\max\big(|c_{jj}|,\ (\theta_j/\beta)^2,\ \delta\big),\qquad \theta_j=\max_{i>j}|c_{ij}|,
+
+    and :math:`E_{jj}=d_j-c_{jj}`.
+
+    E is zero where H is safely positive definite. Returns L (unit lower triangular), and the diagonals of D and E.
+    Cost: about :math:`d^3/3`.
+
+    >>> L, D, E = modified_cholesky(np.asarray([[1.0, 2.0], [2.0, 1.0]]))
+    >>> (L * D @ L.T).round(12), E
+    (array([[3.46410162, 2.        ],
+           [2.        , 1.30940108]]), array([2.46410162, 0.30940108]))
+    """
+    xp = namespace(H)
+    n, eps = H.shape[0], epsilon(H)
+    diagonal = xp.linalg.diagonal(H)
+    gamma = float(xp.max(xp.abs(diagonal)))
+    xi = float(xp.max(xp.abs(H - diagonal * xp.eye(n, dtype=H.dtype))))
+    beta = math.sqrt(max(gamma, xi / math.sqrt(max(1.0, n * n - 1.0)), eps))
+    delta = eps * max(gamma + xi, 1.0)
+    L, D, E = xp.eye(n, dtype=H.dtype), xp.zeros_like(diagonal), xp.zeros_like(diagonal)
+    for j in range(n):
+        column = H[j:, j] - L[j:, :j] @ (D[:j] * L[j, :j])
+        pivot = float(column[0])
+        theta = float(xp.max(xp.abs(column[1:]))) if j + 1 < n else 0.0
+        D[j] = max(abs(pivot), (theta / beta) ** 2, delta)
+        E[j] = D[j] - pivot
+        L[j + 1 :, j] = column[1:] / D[j]
+    return L, D, E

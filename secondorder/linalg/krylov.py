@@ -13,12 +13,16 @@ from secondorder.linalg.secular import ModelStep
 
 
 class CG(NamedTuple):
-    """The answer of :func:`cg`. ``curvature`` is a direction of non-positive curvature, or None."""
+    """The answer of :func:`cg`: ``residual`` is b - A x, ``curvature`` a direction of no positive curvature or None."""
 
     x: Array
-    residual_norm: float
+    residual: Array
     iterations: int
     curvature: Array | None
+
+    @property
+    def residual_norm(self) -> float:
+        return norm(self.residual)
 
 
 def cg(
@@ -50,7 +54,7 @@ def cg(
     Returns
     -------
     CG
-        With the true residual norm :math:`\|b-Ax\|`, recomputed at the end. If a direction with
+        With the true residual :math:`b-Ax`, recomputed at the end. If a direction with
         :math:`p^\top Ap\le10\,\epsilon\,\|p\|\|Ap\|` is met, the iteration stops, ``x`` is the last iterate before it
         and ``curvature`` is that direction.
 
@@ -80,7 +84,7 @@ def cg(
         rz, previous = float(r @ z), rz
         p = z + (rz / previous) * p
         iterations += 1
-    return CG(x, norm(b - matvec(x)), iterations, curvature)
+    return CG(x, b - matvec(x), iterations, curvature)
 
 
 class Lanczos(NamedTuple):
@@ -279,3 +283,63 @@ def krylov_step(
         if last or (restart is None and residual <= tol * norm(grad)):
             break
     return KrylovStep(basis.vectors @ found.step, found.multiplier, found.decrease, residual, k)
+
+
+class TruncatedStep(NamedTuple):
+    """The answer of :func:`steihaug`; ``ended`` is "residual", "boundary", "curvature" or "limit"."""
+
+    step: Array
+    decrease: float
+    iterations: int
+    ended: str
+
+
+def steihaug(
+    matvec: Callable[[Array], Array], grad: Array, radius: float, *, tol: float, max_iterations: int | None = None
+) -> TruncatedStep:
+    r"""Conjugate gradients on :math:`Hp=-g`, stopped at the trust-region boundary or at non-positive curvature.
+
+    Reference: :cite:`steihaug1983conjugate`, :cite:`nocedal2006numerical`, Algorithm 7.2. The iterates grow in length
+    and lower the model; the first that would leave the ball, or a direction z with :math:`z^\top Hz\le0`, is followed
+    to the boundary.
+
+    Parameters
+    ----------
+    matvec : callable
+        The product with H.
+    grad : array (d,)
+    radius : float > 0
+        The trust radius.
+    tol : float
+        Stops at :math:`\|Hp+g\|\le\mathrm{tol}\,\|g\|`.
+    max_iterations : int, default 2 d
+
+    Cost: one product an iteration. The decrease is at least that of the Cauchy point.
+
+    >>> import numpy as np
+    >>> answer = steihaug(lambda v: np.asarray([1.0, -1.0]) * v, np.ones(2), 1.0, tol=0.1)
+    >>> answer.ended, round(float(np.linalg.norm(answer.step)), 12)
+    ('curvature', 1.0)
+    """
+    xp = namespace(grad)
+    p, r = xp.zeros_like(grad), grad
+    z, rr, target = -grad, float(grad @ grad), tol * norm(grad)
+    decrease, iterations, ended = 0.0, 0, "limit"
+    limit = 2 * grad.shape[0] if max_iterations is None else max_iterations
+    while iterations < limit and ended == "limit":
+        Hz = matvec(z)
+        zHz, zr = float(z @ Hz), float(z @ r)
+        iterations += 1
+        alpha = rr / zHz if zHz > 0.0 else math.inf
+        if zHz <= 0.0 or norm(p + alpha * z) >= radius:
+            zz, pz = float(z @ z), float(p @ z)
+            gap = max(0.0, radius**2 - float(p @ p))
+            alpha = gap / (pz + math.sqrt(pz**2 + zz * gap)) if gap else 0.0
+            ended = "boundary" if zHz > 0.0 else "curvature"
+        decrease -= alpha * (zr + 0.5 * alpha * zHz)
+        p, r = p + alpha * z, r + alpha * Hz
+        rr, previous = float(r @ r), rr
+        if ended == "limit" and math.sqrt(rr) <= target:
+            ended = "residual"
+        z = -r + (rr / previous) * z
+    return TruncatedStep(p, decrease, iterations, ended)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 ROUNDING_UNITS = 1e3
 
@@ -17,6 +18,20 @@ def rounding(f: float, f_new: float, epsilon: float) -> float:
     1e-13
     """
     return ROUNDING_UNITS * epsilon * max(abs(f), abs(f_new))
+
+
+def reduction_ratio(f: float, f_new: float, promised: float, epsilon: float) -> float:
+    r"""What a step achieved over what its model promised, with the :func:`rounding` allowance on both sides.
+
+    A value that is not finite, outside the domain, counts as -1, and so does any ratio below that.
+
+    >>> reduction_ratio(1.0, 0.25, 1.5, 1e-16).__round__(9), reduction_ratio(1.0, math.inf, 1.0, 1e-16)
+    (0.5, -1.0)
+    """
+    if not math.isfinite(f_new):
+        return -1.0
+    allowance = rounding(f, f_new, epsilon)
+    return max(-1.0, (f - f_new + allowance) / (promised + allowance)) if promised + allowance > 0.0 else -1.0
 
 
 def armijo(
@@ -55,4 +70,62 @@ def armijo(
             if value <= f + sufficient_decrease * step_size * slope + allowance:
                 return step_size, value, trials
         step_size *= backtracking
+    return None
+
+
+def wolfe(
+    phi: Callable[[float], tuple[float, float, Any]],
+    f: float,
+    slope: float,
+    epsilon: float,
+    sufficient_decrease: float = 1e-4,
+    curvature: float = 0.9,
+    first: float = 1.0,
+    max_trials: int = 60,
+) -> tuple[float, float, Any, int] | None:
+    r"""A step size with the strong Wolfe conditions (:cite:`nocedal2006numerical`, eq. 3.7),
+
+    .. math:: \varphi(\alpha)\le f+c_1\alpha\,\varphi'(0),\qquad |\varphi'(\alpha)|\le c_2|\varphi'(0)| .
+
+    An interval is kept whose lower end decreases enough and still falls steeply, and whose upper end fails the first
+    condition or rises; it doubles until it closes and then shrinks, by quadratic interpolation kept away from its
+    ends. Such an interval always holds a point that passes.
+
+    Parameters
+    ----------
+    phi : callable
+        Answers value, slope and whatever the caller wants back (the gradient).
+    f, slope : float
+        ``phi(0)`` and its slope, negative.
+    epsilon : float
+        Rounding unit, for the allowance :func:`rounding`.
+    first : float, default 1
+        The first trial.
+
+    Returns
+    -------
+    (step_size, value, what phi answered third, trials), or None after ``max_trials``.
+
+    >>> wolfe(lambda a: ((1 - 3 * a) ** 2, -6 * (1 - 3 * a), "there"), 1.0, -6.0, 1e-16, curvature=0.1)[2]
+    'there'
+    """
+    low, low_value, low_slope, high, step_size = 0.0, f, slope, math.inf, first
+    for trials in range(1, max_trials + 1):
+        value, slope_here, answer = phi(step_size)
+        allowance = rounding(f, value, epsilon) if math.isfinite(value) else 0.0
+        if not value <= f + sufficient_decrease * step_size * slope + allowance:
+            high, high_value = step_size, value
+        elif slope_here < curvature * slope:
+            low, low_value, low_slope = step_size, value, slope_here
+        elif slope_here > -curvature * slope:
+            high, high_value = step_size, value
+        else:
+            return step_size, value, answer, trials
+        if math.isinf(high):
+            step_size *= 2.0
+            continue
+        width = high - low
+        bend = high_value - low_value - low_slope * width
+        inner = -0.5 * low_slope * width**2 / bend if math.isfinite(bend) and bend > 0.0 else 0.5 * width
+        step_size = low + min(max(inner, 0.1 * width), 0.9 * width)
     return None

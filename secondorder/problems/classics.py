@@ -241,7 +241,7 @@ def pseudo_huber(d: int = 1) -> PseudoHuber:
     >>> p.x0 - p.grad(p.x0) / p.hess(p.x0)[0]
     array([-3.375])
     """
-    return PseudoHuber(_whole("d", d))
+    return PseudoHuber(whole("d", d))
 
 
 class Chain(Problem):
@@ -309,13 +309,14 @@ def chain(d: int = 20, p: float = 2) -> Chain:
     >>> problem.x_star, problem.f_star, float(problem.f(problem.x_star))
     (array([3., 2., 1.]), -2.0, -2.0)
     """
-    d = _whole("d", d)
+    d = whole("d", d)
     if isinstance(p, bool) or not isinstance(p, (int, float)) or not 1.0 <= p < math.inf:
         raise ValueError(f"p must be a finite number, at least 1; got {p!r}")
     return Chain(d, float(p))
 
 
-def _whole(name: str, value: Any) -> int:
+def whole(name: str, value: Any) -> int:
+    """``value`` as an integer, at least 1, or an error that names it."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise ValueError(f"{name} must be a whole number, at least 1; got {value!r}")
     return int(value)
