@@ -90,14 +90,16 @@ def modified_cholesky(H: Array) -> tuple[Array, Array, Array]:
 
     Reference: :cite:`gill1981practical`, §4.4.2.2. With :math:`\gamma=\max_i|H_{ii}|`,
     :math:`\xi=\max_{i\ne j}|H_{ij}|`, :math:`\beta^2=\max(\gamma,\xi/\sqrt{\max(1,d^2-1)},\epsilon)` and
-    :math:`\delta=\epsilon\max(\gamma+\xi,1)`, column j takes
+    :math:`\delta=\epsilon\max(\gamma+\xi,1)`, step j eliminates the row q with the largest
+    :math:`|c_{qq}|` of those that are left, where :math:`C` is what the earlier steps left of H, and takes
 
-    .. math:: d_j=\max\big(|c_{jj}|,\ (\theta_j/\beta)^2,\ \delta\big),\qquad \theta_j=\max_{i>j}|c_{ij}|,
+    .. math:: d_j=\max\big(|c_{qq}|,\ (\theta/\beta)^2,\ \delta\big),\qquad \theta=\max_{i\text{ left}}|c_{iq}|,
 
-    and :math:`E_{jj}=d_j-c_{jj}`.
+    :math:`\ell_{ij}=c_{iq}/d_j` and :math:`E_{qq}=d_j-c_{qq}`.
 
-    E is zero where H is safely positive definite. Returns L (unit lower triangular), and the diagonals of D and E.
-    Cost: about :math:`d^3/3`.
+    E is zero where H is safely positive definite, and, but for ties, does not depend on the order of the variables.
+    Returns L, the diagonal of D, and that of E. The rows of L are in the order of H, so that L is unit lower
+    triangular once they are put into the order of elimination. Cost: about :math:`d^3`.
 
     >>> L, D, E = modified_cholesky(np.asarray([[1.0, 2.0], [2.0, 1.0]]))
     >>> (L * D @ L.T).round(12), E
@@ -106,17 +108,21 @@ def modified_cholesky(H: Array) -> tuple[Array, Array, Array]:
     """
     xp = namespace(H)
     n, eps = H.shape[0], epsilon(H)
-    diagonal = xp.linalg.diagonal(H)
-    gamma = float(xp.max(xp.abs(diagonal)))
-    xi = float(xp.max(xp.abs(H - diagonal * xp.eye(n, dtype=H.dtype))))
+    c = xp.asarray(xp.linalg.diagonal(H), copy=True)
+    gamma = float(xp.max(xp.abs(c)))
+    xi = float(xp.max(xp.abs(H - c * xp.eye(n, dtype=H.dtype))))
     beta = math.sqrt(max(gamma, xi / math.sqrt(max(1.0, n * n - 1.0)), eps))
     delta = eps * max(gamma + xi, 1.0)
-    L, D, E = xp.eye(n, dtype=H.dtype), xp.zeros_like(diagonal), xp.zeros_like(diagonal)
+    L, D, E = xp.zeros_like(H), xp.zeros_like(c), xp.zeros_like(c)
+    left = xp.ones_like(c)  # 1 for a row that is left, 0 after its elimination
     for j in range(n):
-        column = H[j:, j] - L[j:, :j] @ (D[:j] * L[j, :j])
-        pivot = float(column[0])
-        theta = float(xp.max(xp.abs(column[1:]))) if j + 1 < n else 0.0
+        q = int(xp.argmax(xp.where(left > 0.0, xp.abs(c), left - 1.0)))
+        left[q], pivot = 0.0, float(c[q])
+        column = left * (H[:, q] - L[:, :j] @ (D[:j] * L[q, :j]))
+        theta = float(xp.max(xp.abs(column)))
         D[j] = max(abs(pivot), (theta / beta) ** 2, delta)
-        E[j] = D[j] - pivot
-        L[j + 1 :, j] = column[1:] / D[j]
+        E[q] = D[j] - pivot
+        L[:, j] = column / D[j]
+        L[q, j] = 1.0
+        c = c - D[j] * L[:, j] ** 2
     return L, D, E

@@ -55,8 +55,8 @@ def cg(
     -------
     CG
         With the true residual :math:`b-Ax`, recomputed at the end. If a direction with
-        :math:`p^\top Ap\le10\,\epsilon\,\|p\|\|Ap\|` is met, the iteration stops, ``x`` is the last iterate before it
-        and ``curvature`` is that direction.
+        :math:`p^\top Ap\le10\,\epsilon\,a\,\|p\|^2` is met, a being the largest :math:`\|Ap\|/\|p\|` so far, the iteration
+        stops, ``x`` is the last iterate before it and ``curvature`` is that direction.
 
     Cost: one product an iteration and one at the end; four vectors.
 
@@ -70,12 +70,13 @@ def cg(
     x, r = xp.zeros_like(b), b
     z = apply(r)
     p, rz, target = z, float(r @ z), tol * norm(b)
-    iterations, curvature = 0, None
+    iterations, curvature, scale = 0, None, 0.0
     limit = 2 * b.shape[0] if max_iterations is None else max_iterations
     while iterations < limit and norm(r) > target:
         Ap = matvec(p)
-        pAp = float(p @ Ap)
-        if pAp <= 10.0 * epsilon(b) * norm(p) * norm(Ap):
+        pAp, size = float(p @ Ap), norm(p)
+        scale = max(scale, norm(Ap) / size)
+        if pAp <= 10.0 * epsilon(b) * scale * size**2:
             curvature = p
             break
         x = x + (rz / pAp) * p
@@ -184,7 +185,8 @@ def minres(
         The product with the symmetric matrix A.
     b : array (d,)
     tol : float, default 1e-10
-        Stops at :math:`\|b-Ax\|\le\mathrm{tol}\,\|b\|`.
+        Stops at :math:`\|r\|\le\mathrm{tol}\,\|b\|` with :math:`r=b-Ax`; or at
+        :math:`\|Ar\|\le\mathrm{tol}\,\|A\|\|r\|`, the least squares of a system without a solution.
     max_iterations : int, default 5 d
 
     Cost: one product an iteration and one at the end; six vectors.
@@ -199,23 +201,23 @@ def minres(
     v, gamma = b, norm(b)
     eta, target = gamma, tol * gamma
     c_old, c, s_old, s = 1.0, 1.0, 0.0, 0.0
-    iterations = 0
+    iterations, scale = 0, 0.0
     limit = 5 * b.shape[0] if max_iterations is None else max_iterations
     while iterations < limit and abs(eta) > target:
         v = v / gamma
         Av = matvec(v)
-        delta = float(v @ Av)
+        delta, scale = float(v @ Av), max(scale, norm(Av))
         v_next = Av - delta * v - gamma * v_old
         gamma_next = norm(v_next)
         r1, r2, r3 = c * delta - c_old * s * gamma, s * delta + c_old * c * gamma, s_old * gamma
         pivot = math.hypot(r1, gamma_next)
-        if pivot <= epsilon(b) * norm(Av):
+        if math.hypot(r1, c * gamma_next) <= max(tol, 10.0 * epsilon(b)) * scale:  # |Ar| / |r|
             break
         w_old, w = w, (v - r3 * w_old - r2 * w) / pivot
         c_old, c, s_old, s = c, r1 / pivot, s, gamma_next / pivot
         x, eta = x + c * eta * w, -s * eta
         v_old, v, gamma, iterations = v, v_next, gamma_next, iterations + 1
-        if gamma_next <= 10.0 * epsilon(b) * norm(Av):
+        if gamma_next <= 10.0 * epsilon(b) * scale:
             break
     return MINRES(x, norm(b - matvec(x)), iterations)
 
@@ -324,7 +326,7 @@ def steihaug(
     xp = namespace(grad)
     p, r = xp.zeros_like(grad), grad
     z, rr, target = -grad, float(grad @ grad), tol * norm(grad)
-    decrease, iterations, ended = 0.0, 0, "limit"
+    decrease, iterations, ended = 0.0, 0, "limit" if rr > 0.0 else "residual"
     limit = 2 * grad.shape[0] if max_iterations is None else max_iterations
     while iterations < limit and ended == "limit":
         Hz = matvec(z)

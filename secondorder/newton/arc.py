@@ -81,6 +81,8 @@ def arc(
         if subproblem == "exact":
             H = eigen(problem.hess(x)) if H is None else H
             found: Any = cubic_step(grad, H, 2.0 * sigma)
+        elif not norm(grad) > 0.0:
+            return "stalled"
         else:
             found = krylov_step(
                 partial(cubic_step, M=2.0 * sigma),

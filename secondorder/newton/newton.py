@@ -106,6 +106,6 @@ def direction(H: Array, grad: Array, modification: str | None) -> tuple[Array, b
         return flipped_solve(H, -grad), True
     if modification == "shift":
         return shifted_solve(H, -grad)[0], True
-    _, _, E = modified_cholesky(H)
-    xp = namespace(H)
-    return xp.linalg.solve(H + E * xp.eye(H.shape[0], dtype=H.dtype), -grad), True
+    L, D, _ = modified_cholesky(H)
+    solve = namespace(H).linalg.solve
+    return solve(L.T, solve(L, -grad) / D), True

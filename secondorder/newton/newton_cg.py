@@ -96,7 +96,8 @@ def newton_cg(
         linear = norm((1.0 - step_size) * grad + step_size * residual)
         x = x + step_size * step
         account = {
-            "forcing_term": eta, "inner_iterations": found.iterations, "linear_residual": norm(residual) / norm(grad),
+            "forcing_term": eta, "inner_iterations": found.iterations,
+            "linear_residual": norm(residual) / max(norm(grad), 1e-300),
             "negative_curvature": found.curvature is not None, "step": step_size * step, "step_size": step_size,
             "trials": trials,
         }  # fmt: skip
@@ -115,7 +116,7 @@ def next_forcing(
         return fixed
     if forcing == "square_root":
         return min(0.5, math.sqrt(grad_norm))
-    if eta is None or previous is None:
+    if eta is None or not previous:
         return FIRST
     if forcing == "eisenstat_walker_1":
         term, floor = abs(grad_norm - linear) / previous, eta ** ((1.0 + math.sqrt(5.0)) / 2.0)

@@ -52,7 +52,7 @@ def nonlinear_cg(
         Ends as ``stalled`` when 60 trials find no Wolfe point along the gradient itself.
 
     Guarantee: on a quadratic with exact searches, the iterates of conjugate gradients, at most d of them.
-    Cost: a value and a gradient a trial, some two trials a step; four vectors.
+    Cost: a value and a gradient a trial, two to four trials a step; four vectors.
 
     Departures: the first trial repeats the last change of f, :math:`2(f_k-f_{k-1})/\varphi'(0)`, as Nocedal and Wright
     do; Hager and Zhang's own code uses their approximate Wolfe conditions and a lower bound on :math:`\beta`.
@@ -66,7 +66,9 @@ def nonlinear_cg(
     f, direction, first, beta, restarted = problem.f(x), -grad, 1.0 / max(norm(grad), 1e-300), 0.0, True
     while True:
         slope = float(grad @ direction)
-        found = wolfe(ray(problem, x, direction), f, slope, epsilon(x), curvature=curvature, first=first)
+        found = None
+        if slope < 0.0:
+            found = wolfe(ray(problem, x, direction), f, slope, epsilon(x), curvature=curvature, first=first)
         if found is None:
             if restarted:
                 return "stalled"
@@ -87,4 +89,4 @@ def nonlinear_cg(
         if restarted:
             direction, beta = -grad_new, 0.0
         f, grad = f_new, grad_new
-        first = min(1e10 * step_size, max(1e-10 * step_size, previous / float(grad @ direction)))
+        first = min(1e10 * step_size, max(1e-10 * step_size, previous / min(float(grad @ direction), -1e-300)))

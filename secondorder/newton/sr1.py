@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from secondorder.arrays import Array, epsilon, namespace, norm
 from secondorder.catalogue import fraction, method, positive
 from secondorder.ledger import Ledger
@@ -58,7 +60,7 @@ def sr1(
             return "stalled"
         f_new = problem.f(x + found.step)
         ratio = reduction_ratio(f, f_new, found.decrease, epsilon(x))
-        if ratio == -1.0:
+        if not math.isfinite(f_new):
             trust_radius, updated, accepted = found.radius / 4.0, False, False
         else:
             grad_new = problem.grad(x + found.step)

@@ -13,38 +13,84 @@ from typing import Any
 
 from secondorder.catalogue import nearest
 from secondorder.oracles import Problem
+from secondorder.problems.chebyshev_rosenbrock import chebyshev_rosenbrock
 from secondorder.problems.classics import chain, double_well, himmelblau, pseudo_huber, rosenbrock, saddle
 from secondorder.problems.linear_models import ill_scaled_logistic, logistic, softmax
+from secondorder.problems.more_garbow_hillstrom import TEST_FUNCTIONS
+from secondorder.problems.planes import (
+    beale,
+    booth,
+    branin,
+    goldstein_price,
+    matyas,
+    mccormick,
+    monkey_saddle,
+    six_hump_camel,
+    styblinski_tang,
+    three_hump_camel,
+)
 from secondorder.problems.quadratic import quadratic
+from secondorder.problems.soft_maximum import soft_maximum
 
 __all__ = [
+    "beale",
+    "booth",
+    "branin",
     "chain",
+    "chebyshev_rosenbrock",
     "double_well",
     "get",
+    "goldstein_price",
     "himmelblau",
     "ill_scaled_logistic",
     "logistic",
+    "matyas",
+    "mccormick",
+    "monkey_saddle",
     "names",
     "pseudo_huber",
     "quadratic",
     "rosenbrock",
     "saddle",
+    "six_hump_camel",
+    "soft_maximum",
     "softmax",
+    "styblinski_tang",
+    "test_functions",
+    "three_hump_camel",
 ]
 
-_PLAIN = (quadratic, rosenbrock, himmelblau, saddle, double_well, pseudo_huber, chain, ill_scaled_logistic)
+_PLAIN = (
+    *(quadratic, rosenbrock, himmelblau, saddle, double_well, beale, booth, matyas, three_hump_camel, six_hump_camel),
+    *(branin, goldstein_price, mccormick, styblinski_tang, monkey_saddle),
+    *(pseudo_huber, chain, chebyshev_rosenbrock, soft_maximum, ill_scaled_logistic),
+)
 _ON_DATA = {"logistic": (logistic, ("breast_cancer",)), "softmax": (softmax, ("wine", "digits", "breast_cancer"))}
+
+
+def test_functions() -> dict[str, Callable[..., Problem]]:
+    """The 35 functions of :cite:`more1981testing`, each with the function that makes it; the order is theirs.
+
+    All are sums of squares, with the standard start ``x0``, ``known_minima`` (the values at the known local minima) and
+    ``f_star``, the least of them; also ``residual(x)``, ``jac(x)`` and ``curvature(x, w)``. Those for any dimension take
+    it as ``d``. :func:`get` knows them as ``"test:NAME"``.
+
+    >>> problems = test_functions()
+    >>> len(problems), problems["freudenstein_roth"]().known_minima
+    (35, (0.0, 48.98425367924))
+    """
+    return dict(TEST_FUNCTIONS)
 
 
 def names() -> dict[str, Callable[..., Problem]]:
     """The problems that a string names, each with the function that makes it.
 
     >>> list(names())[-4:]
-    ['logistic:breast_cancer', 'softmax:wine', 'softmax:digits', 'softmax:breast_cancer']
+    ['test:linear_full_rank', 'test:linear_rank_one', 'test:linear_rank_one_with_zeros', 'test:chebyquad']
     """
     plain: dict[str, Callable[..., Problem]] = {factory.__name__: factory for factory in _PLAIN}
     on_data = {f"{model}:{data}": partial(make, data) for model, (make, sets) in _ON_DATA.items() for data in sets}
-    return {**plain, **on_data}
+    return {**plain, **on_data, **{f"test:{name}": make for name, make in TEST_FUNCTIONS.items()}}
 
 
 def get(name: str, **options: Any) -> Problem:
@@ -59,13 +105,15 @@ def get(name: str, **options: Any) -> Problem:
 
     Raises ``ValueError`` for an unknown name, listing the known ones.
 
-    >>> get("chain", d=5)
-    <Chain 'chain', d=5: f, grad, hess, hvp>
+    >>> get("chain", d=5), get("test:wood")
+    (<Chain 'chain', d=5: f, grad, hess, hvp>, <Powers 'test:wood', d=4: f, grad, hess, hvp>)
     >>> get("rosenbrok")
     Traceback (most recent call last):
     ValueError: unknown problem 'rosenbrok' (did you mean 'rosenbrock'?); known: quadratic, rosenbrock, himmelblau, \
-saddle, double_well, pseudo_huber, chain, ill_scaled_logistic, logistic:breast_cancer, softmax:wine, softmax:digits, \
-softmax:breast_cancer, logistic:PATH, softmax:PATH
+saddle, double_well, beale, booth, matyas, three_hump_camel, six_hump_camel, branin, goldstein_price, mccormick, \
+styblinski_tang, monkey_saddle, pseudo_huber, chain, chebyshev_rosenbrock, soft_maximum, ill_scaled_logistic, \
+logistic:breast_cancer, softmax:wine, softmax:digits, softmax:breast_cancer, logistic:PATH, softmax:PATH, test:NAME \
+with a NAME of test_functions()
     """
     known = names()
     if name in known:
@@ -75,7 +123,12 @@ softmax:breast_cancer, logistic:PATH, softmax:PATH
         return _ON_DATA[model][0](data, **options)
     if model in _ON_DATA:
         raise ValueError(f"{model} needs data, as in {model}:{_ON_DATA[model][1][0]} or {model}:PATH (a LIBSVM file)")
+    if model == "test":
+        raise ValueError(
+            f"unknown test function {data!r}{nearest(data, TEST_FUNCTIONS)}; known: {', '.join(TEST_FUNCTIONS)}"
+        )
     if colon and model in known:
         raise ValueError(f"{model} takes no data; got {name!r}")
-    everything = [*known, *(f"{model}:PATH" for model in _ON_DATA)]
-    raise ValueError(f"unknown problem {name!r}{nearest(name, everything)}; known: {', '.join(everything)}")
+    everything = [*(each for each in known if not each.startswith("test:")), *(f"{model}:PATH" for model in _ON_DATA)]
+    listed = ", ".join([*everything, "test:NAME with a NAME of test_functions()"])
+    raise ValueError(f"unknown problem {name!r}{nearest(str(name), everything)}; known: {listed}")

@@ -25,9 +25,12 @@ from secondorder.arrays import Array, namespace
 
 
 class Jet:
-    """``value`` (m,), ``first`` (m, d) and ``second`` (m, d, d). Shapes (1,) and (m,) combine as arrays do."""
+    """``value`` (m,), ``first`` (m, d) and ``second`` (m, d, d). Shapes (1,) and (m,) combine as arrays do.
 
-    __array_ufunc__ = None  # so that array * jet asks the jet
+    An array of constants stands to the right of a jet, as in ``u * t``: to its left, some libraries refuse.
+    """
+
+    __array_ufunc__ = None  # so that NumPy does not take a jet for a number
 
     def __init__(self, value: Array, first: Array, second: Array) -> None:
         xp = namespace(value)
@@ -36,8 +39,9 @@ class Jet:
         self.first = xp.broadcast_to(first, (m, d))
         self.second = xp.broadcast_to(second, (m, d, d))
 
-    def __len__(self) -> int:
-        return int(self.value.shape[0])
+    @property
+    def shape(self) -> tuple[int]:
+        return self.value.shape
 
     def __getitem__(self, part: slice) -> Jet:
         return Jet(self.value[part], self.first[part, :], self.second[part, :, :])
@@ -53,10 +57,11 @@ class Jet:
             c = v * namespace(u.value).ones_like(u.value)
             return Jet(c * u.value, c[:, None] * u.first, c[:, None, None] * u.second)
         cross = u.first[:, :, None] * v.first[:, None, :]
+        cross = cross + namespace(cross).matrix_transpose(cross)
         return Jet(
             u.value * v.value,
             u.value[:, None] * v.first + v.value[:, None] * u.first,
-            u.value[:, None, None] * v.second + v.value[:, None, None] * u.second + cross + cross.mT,
+            u.value[:, None, None] * v.second + v.value[:, None, None] * u.second + cross,
         )
 
     def __pow__(self, p: float) -> Jet:
@@ -100,7 +105,7 @@ def variables(x: Array) -> Jet:
 
 def coordinates(x: Any) -> list[Any]:
     """The entries of an array or jet, each of shape (1,)."""
-    return [x[i : i + 1] for i in range(len(x))]
+    return [x[i : i + 1] for i in range(x.shape[0])]
 
 
 def join(parts: list[Any]) -> Any:

@@ -29,7 +29,7 @@ def test_array_api_strict_gives_what_numpy_gives(setting, offering, begin):
     problem = offering(*info.oracles(hyper))
     strict = so.to_device(problem, "array_api_strict")
     walks = [itertools.islice(begin(info, p, hyper), ROWS) for p in (problem, strict)]
-    rows = 0
+    rows, ours = 0, None
     for ours, theirs in zip(*walks, strict=True):
         rows += 1
         assert all(type(a) is type(strict.x0) for a in arrays(theirs).values())
@@ -37,7 +37,7 @@ def test_array_api_strict_gives_what_numpy_gives(setting, offering, begin):
         assert arrays(ours).keys() == arrays(theirs).keys()
         for name, value in arrays(ours).items():
             np.testing.assert_allclose(to_numpy(arrays(theirs)[name]), value, rtol=1e-12, atol=1e-14, err_msg=name)
-    assert rows == ROWS
+    assert rows == ROWS or np.linalg.norm(problem.grad(to_numpy(ours.x))) < 1e-14, "it ends early at the solution only"
 
 
 def test_float32_stays_float32_and_terminates(setting, offering, begin, sound):

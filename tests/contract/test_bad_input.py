@@ -3,6 +3,7 @@
 Each table has one row a case. ``problem`` is a quartic bowl in three variables, which takes every method several steps.
 """
 
+import itertools
 import re
 import warnings
 
@@ -247,6 +248,12 @@ def test_start_at_the_solution_takes_no_step(info):
     history = so.minimize(bowl(x0=[0.0, 0.0, 0.0]), info.name)
     assert (history.status, len(history)) == ("converged", 1)
     assert not history.oracle["hess"], "what only the next step needs is not computed"
+
+
+def test_iterating_by_hand_past_the_solution_raises_nothing(setting, begin):
+    info, hyper = setting
+    for iterate in itertools.islice(begin(info, bowl(x0=[0.0, 0.0, 0.0]), hyper), 5):
+        assert not np.any(iterate.x)
 
 
 def test_singular_hessian_is_survived_or_reported(info, sound):

@@ -118,6 +118,17 @@ def test_cg_on_the_zero_matrix_returns_a_direction_of_zero_curvature():
     assert answer.curvature is not None and answer.residual_norm == pytest.approx(np.sqrt(3.0))
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_cg_notices_a_direction_of_zero_curvature_up_to_rounding(seed):
+    """A singular system without a solution: the direction tends to the null vector, on which A p is rounding too."""
+    A = symmetric([0.0, 0.3, 1.4, 2.7, 4.2, 5.3, 7.4], seed)
+    b = np.random.default_rng(seed).standard_normal(7)
+    answer = cg(lambda v: A @ v, b, tol=1e-12)
+    p = answer.curvature
+    assert p is not None and p @ A @ p <= 1e-13 * (p @ p)
+    assert b @ answer.x > 0.0, "the iterate is a direction of ascent along b, whatever its length"
+
+
 def test_cg_for_zero_asks_for_no_step():
     answer = cg(lambda v: v, np.zeros(3))
     assert not np.any(answer.x) and answer.iterations == 0

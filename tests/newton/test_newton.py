@@ -163,3 +163,58 @@ def test_a_step_outside_the_domain_is_cut():
     history = so.minimize(inside, "newton")
     assert history["trials"][1] > 1 and history.status == "converged"
     np.testing.assert_allclose(history.x, 1.0)
+
+
+# ------------------------------------------------------------------------------------- where the Hessian is indefinite
+
+MODIFICATIONS = ("flip", "shift", "cholesky")
+INDEFINITE = {
+    "rosenbrock above its parabola": lambda: (so.problems.rosenbrock(), [0.0, 1.0]),
+    "himmelblau": lambda: (so.problems.himmelblau(), None),
+    "saddle": lambda: (so.problems.saddle(), None),
+    "double well": lambda: (so.problems.double_well(), None),
+    "chain": lambda: (so.problems.chain(8), None),
+}
+
+
+@pytest.mark.parametrize("modification", MODIFICATIONS)
+@pytest.mark.parametrize("make", INDEFINITE.values(), ids=INDEFINITE)
+def test_a_modified_hessian_descends_to_a_minimum(make, modification):
+    problem, start = make()
+    history = so.minimize(problem, "newton", start, modification=modification, keep=("x", "step"))
+    assert history.status == "converged" and history["modified"][1]
+    assert history.optimality["smallest_eigenvalue"] > -1e-8
+    for k in range(len(history) - 1):
+        x, row = history["x"][k], history.rows[k + 1]
+        slope = float(problem.grad(x) @ row["step"])
+        assert slope < 0.0
+        assert row["f"] <= history.f[k] + 1e-4 * slope + rounding(history.f[k], row["f"], EPS)
+        H = problem.hess(x)
+        smallest = np.linalg.eigvalsh(H)[0] / max(np.linalg.norm(H, 2), 1e-300)
+        assert row["modified"] == (smallest < 0.0) or abs(smallest) < 1e-12
+        if smallest > 1e-12:
+            newton_step = -np.linalg.solve(H, problem.grad(x))
+            np.testing.assert_allclose(row["step"], row["step_size"] * newton_step, rtol=1e-9, atol=1e-14)
+
+
+@pytest.mark.parametrize("modification", MODIFICATIONS)
+def test_where_the_hessian_is_positive_definite_nothing_is_modified(modification):
+    problem = logistic()
+    plain = so.minimize(problem, "newton", np.full(8, 3.0), keep="x")
+    ours = so.minimize(problem, "newton", np.full(8, 3.0), modification=modification, keep="x")
+    np.testing.assert_array_equal(ours["x"], plain["x"])
+    assert not np.nansum(ours["modified"])
+
+
+def test_the_flipped_step_follows_negative_curvature_away_from_the_saddle():
+    """H = diag(2, -1.97) and g = (2, -0.199) at (1, 0.1): the first entry is Newton's, the second is reversed."""
+    problem = so.problems.saddle()
+    history = so.minimize(problem, "newton", modification="flip", keep="step")
+    g, H = problem.grad(problem.x0), np.diag(problem.hess(problem.x0))
+    np.testing.assert_allclose(history.rows[1]["step"], -history["step_size"][1] * g / np.abs(H), rtol=1e-12)
+
+
+def test_the_pure_method_ignores_the_modification():
+    for modification in MODIFICATIONS:
+        history = so.minimize(so.problems.saddle(), "newton", modification=modification, **PURE)
+        np.testing.assert_allclose(history.x, 0.0, atol=1e-5)

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from scipy.sparse import random_array
 
+from secondorder import problems
 from secondorder.problems import (
     chain,
+    chebyshev_rosenbrock,
     double_well,
     himmelblau,
     ill_scaled_logistic,
@@ -14,6 +16,7 @@ from secondorder.problems import (
     quadratic,
     rosenbrock,
     saddle,
+    soft_maximum,
     softmax,
 )
 
@@ -31,15 +34,30 @@ TABLE = {
     "himmelblau": himmelblau,
     "saddle": saddle,
     "double_well": double_well,
+    "beale": problems.beale,
+    "booth": problems.booth,
+    "matyas": problems.matyas,
+    "three_hump_camel": problems.three_hump_camel,
+    "six_hump_camel": problems.six_hump_camel,
+    "branin": problems.branin,
+    "goldstein_price": problems.goldstein_price,
+    "mccormick": problems.mccormick,
+    "styblinski_tang": problems.styblinski_tang,
+    "monkey_saddle": problems.monkey_saddle,
     "pseudo_huber": lambda: pseudo_huber(4),
     "chain p=2": lambda: chain(7),
     "chain p=3": lambda: chain(5, p=3),
     "chain d=1": lambda: chain(1),
+    "chebyshev_rosenbrock": chebyshev_rosenbrock,
+    "chebyshev_rosenbrock p=3": lambda: chebyshev_rosenbrock(5, p=3),
+    "chebyshev_rosenbrock d=1": lambda: chebyshev_rosenbrock(1, p=4.5),
+    "soft_maximum": lambda: soft_maximum(n=60, d=8, mu=2.0),
     "logistic breast_cancer": lambda: logistic("breast_cancer", standardize=True, l2=1e-2),
     "logistic sparse": lambda: logistic(sparse_data(2)),
     "softmax wine": lambda: softmax("wine", standardize=True),
     "softmax sparse": lambda: softmax(sparse_data(4), l2=0.0),
     "ill_scaled_logistic": lambda: ill_scaled_logistic(n=50, d=6),
+    **{f"test:{name}": make for name, make in problems.test_functions().items()},
 }
 
 
@@ -48,13 +66,16 @@ def problem(request):
     return request.param()
 
 
+SCALES = {"test:osborne_1": np.asarray([1.0, 1.0, 1.0, 2e-3, 2e-3])}  # its rates multiply times up to 320
+
+
 @pytest.fixture
 def x(problem):
     """A generic point near the start."""
-    return problem.x0 + 0.5 * np.random.default_rng(1).standard_normal(problem.x0.shape)
+    return problem.x0 + 0.5 * SCALES.get(problem.name, 1.0) * np.random.default_rng(1).standard_normal(problem.x0.shape)
 
 
 @pytest.fixture
 def v(problem):
     direction = np.random.default_rng(2).standard_normal(problem.x0.shape)
-    return direction / np.linalg.norm(direction)
+    return SCALES.get(problem.name, 1.0) * direction / np.linalg.norm(direction)

@@ -15,13 +15,15 @@ def test_every_name_is_a_problem_that_offers_everything(name):
 
 
 def test_every_factory_is_exported_and_named():
-    factories = set(so.problems.__all__) - {"get", "names"}
-    assert factories == {name.partition(":")[0] for name in so.problems.names()}
+    factories = set(so.problems.__all__) - {"get", "names", "test_functions"}
+    assert factories == {name.partition(":")[0] for name in so.problems.names()} - {"test"}
+    assert set(so.problems.test_functions()) == {name[5:] for name in so.problems.names() if name.startswith("test:")}
 
 
 def test_options_go_to_the_factory():
     assert so.problems.get("quadratic", spectrum=[1.0, 2.0, 3.0]).x0.shape == (3,)
     assert so.problems.get("logistic:breast_cancer", l2=0.5).l2 == 0.5
+    assert so.problems.get("test:broyden_banded", d=7).x0.shape == (7,)
     with pytest.raises(TypeError, match="unexpected keyword argument 'q'"):
         so.problems.get("chain", q=3)
 
@@ -40,6 +42,8 @@ def test_a_path_is_a_name(tmp_path):
         ("logistic", "logistic needs data, as in logistic:breast_cancer or logistic:PATH"),
         ("softmax:", "softmax needs data"),
         ("softmax:digit", r"unknown data set 'digit' \(did you mean 'digits'\?\)"),
+        ("test:woood", r"unknown test function 'woood' \(did you mean 'wood'\?\); known: rosenbrock, .*chebyquad"),
+        ("test", "unknown test function ''"),
         ("saddle:wine", "saddle takes no data; got 'saddle:wine'"),
         ("", "unknown problem ''"),
         (None, "unknown problem None"),
