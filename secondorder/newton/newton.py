@@ -76,7 +76,7 @@ def newton(
         slope = float(grad @ step)
         found = armijo(_along(problem, x, step), f, slope, epsilon(x), sufficient_decrease, backtracking)
         if found is None:
-            return "stalled"
+            return "stalled: 60 trials found no decrease along the Newton direction; is the gradient right?"
         step_size, f, trials = found
         step = step_size * step
         x = x + step
