@@ -8,9 +8,10 @@ import inspect
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
-from secondorder import problems
+from secondorder import __version__, problems
 from secondorder.bibliography import entry
 from secondorder.catalogue import Method, find, methods
 from secondorder.run import Comparison, compare, minimize
@@ -40,6 +41,7 @@ class _OneLine(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _OneLine(prog="secondorder", description="Second-order optimisation, to read, move and check.")
+    parser.add_argument("--version", action="version", version=f"secondorder {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     listing = commands.add_parser("list", help="the methods and the problems")
@@ -103,6 +105,7 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    _check_plot(options.plot)
     history = minimize(_problem(options), options.method[0], **_settings(options))
     print(history)
     for name, value in history.optimality.items():
@@ -113,10 +116,16 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
+    _check_plot(options.plot)
     runs = compare(_problem(options), options.method, **_settings(options))
     for history in runs.values():
         print(history)
     return _finish(runs, options)
+
+
+def _check_plot(path: str | None) -> None:
+    if path is not None and Path(path).suffix not in (".png", ".pdf", ".svg"):
+        raise ValueError(f"--plot must name a .png, .pdf or .svg file; got {path!r}")
 
 
 def _finish(runs: Comparison, options: argparse.Namespace) -> int:

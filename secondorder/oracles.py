@@ -96,16 +96,31 @@ class Problem:
         """
         import autograd
 
-        hess = autograd.hessian(f)
-        hvp = autograd.hessian_vector_product(f)
         label = name or getattr(f, "__name__", "function").replace("<lambda>", "function")
-        problem = Problem(f, autograd.grad(f), lambda x: hess(x), lambda x, v: hvp(x, v), x0=x0, name=label)
+        grad, hess, hvp = map(_explained, (autograd.grad(f), autograd.hessian(f), autograd.hessian_vector_product(f)))
+        problem = Problem(f, grad, hess, hvp, x0=x0, name=label)
         problem.fresh = True
         return problem
 
     def __repr__(self) -> str:
         size = "" if self.x0 is None else f", d={self.x0.shape[0]}"
         return f"<{type(self).__name__} {self.name!r}{size}: {', '.join(self.oracles)}>"
+
+
+def _explained(derivative: Callable[..., Array]) -> Callable[..., Array]:
+    """The same derivative, with autograd's two commonest errors in words."""
+
+    def explained(*arguments: Array) -> Array:
+        try:
+            return derivative(*arguments)
+        except TypeError as error:
+            if "ArrayBox" in str(error):
+                raise TypeError("f cannot be differentiated: use autograd.numpy in it, not math or float()") from error
+            if "scalar-output" in str(error):
+                raise TypeError("f must return one number to be differentiated") from error
+            raise
+
+    return explained
 
 
 def point(x: Any, name: str = "x0") -> Array:

@@ -55,7 +55,8 @@ class Iterate:
 
 
 Iterates = Generator[Iterate, None, str]
-"""What a method is: it yields iterates, and if it ends by itself it returns the status."""
+"""What a method is: it yields iterates, and if it ends by itself it returns the status, with a reason:
+``"stalled: why"``."""
 
 
 def along(problem: Ledger, x: Array, step: Array) -> Callable[[float], float]:
@@ -114,13 +115,20 @@ def run(
     walk, began, own = iter(iterates), time.perf_counter(), 0.0
     history.x = ledger.x
     try:
-        while True:
+        while not history.status:
             tick = time.perf_counter()
-            iterate = next(walk)
-            own += time.perf_counter() - tick
-            if not math.isfinite(norm(iterate.x)):
-                raise NonFinite("x is not finite")
-            row = {**_row(iterate, looker, keep), "seconds": own}
+            try:
+                iterate = next(walk)
+                own += time.perf_counter() - tick
+                if not math.isfinite(norm(iterate.x)):
+                    raise NonFinite("x is not finite")
+                row = {**_row(iterate, looker, keep), "seconds": own}
+            except StopIteration as end:
+                history.status, _, history.message = (end.value or "finished").partition(": ")
+                break
+            except Exception as error:
+                _failed(history, error)
+                break
             row.update({"#" + name: n for name, n in ledger.counts.items()})
             history.rows.append(row)
             history.x = iterate.x
@@ -128,37 +136,49 @@ def run(
                 bar.update()
             elif progress and time.perf_counter() - began > PATIENCE:
                 bar = tqdm(total=progress, initial=len(history) - 1, desc=history.method, leave=False)
-            if callback is not None and callback(iterate):
+            if callback is not None and _asks_to_stop(callback, iterate):
                 history.status = "stopped"
                 break
-            status = stop({**row, "step": len(history) - 1, "elapsed": time.perf_counter() - began})
-            if status:
-                history.status = status
-                break
-    except StopIteration as end:
-        history.status = end.value or "finished"
+            answer = stop({**row, "step": len(history) - 1, "elapsed": time.perf_counter() - began})
+            if not isinstance(answer, str | None):
+                raise TypeError(f"a stopping rule answers a status or None; got {answer!r}")
+            history.status, _, history.message = (answer or "").partition(": ")
     except KeyboardInterrupt:
         history.status = "interrupted"
-    except ArithmeticError as error:
-        if not history.rows:
-            raise ValueError(f"{ledger.name!r} cannot be evaluated at the start: {error}") from error
-        history.status, history.message = "diverged", str(error)
-    except np.linalg.LinAlgError as error:
-        if not history.rows:
-            raise
-        history.status, history.message = "breakdown", str(error)
-    except Exception as error:
-        if not history.rows:
-            raise
-        history.status, history.message = "breakdown", f"{type(error).__name__}: {error}"
-        if "read-only" in history.message:
-            history.message += " (iterates are frozen once yielded: write x = x + step, not x += step)"
-        warnings.warn(f"{history.method} stopped at step {len(history)}: {history.message}", stacklevel=3)
+    except Exception as error:  # of the callback or the stopping rule: theirs to mend, and nothing is lost
+        if history.rows:
+            error.history = history  # type: ignore[attr-defined]
+            error.add_note("the run up to here is this exception's .history")
+        raise
     finally:
         history.oracle = dict(ledger.counts)
         if bar is not None:
             bar.close()
     return history
+
+
+def _failed(history: History, error: Exception) -> None:
+    """Turn what a method or an oracle raised into a status; before the first row, raise it."""
+    if not history.rows:
+        if isinstance(error, ArithmeticError):
+            raise ValueError(f"{history.problem_name!r} cannot be evaluated at the start: {error}") from error
+        raise error
+    if isinstance(error, ArithmeticError):
+        history.status, history.message = "diverged", str(error)
+    elif isinstance(error, np.linalg.LinAlgError):
+        history.status, history.message = "breakdown", str(error)
+    else:
+        history.status, history.message = "breakdown", f"{type(error).__name__}: {error}"
+        if "read-only" in history.message:
+            history.message += " (iterates are frozen once yielded: write x = x + step, not x += step)"
+        warnings.warn(f"{history.method} stopped at step {len(history)}: {history.message}", stacklevel=4)
+
+
+def _asks_to_stop(callback: Callable[[Iterate], Any], iterate: Iterate) -> bool:
+    try:
+        return bool(callback(iterate))
+    except StopIteration:
+        return True
 
 
 def _row(iterate: Iterate, looker: Ledger, keep: Sequence[str]) -> dict[str, Any]:
@@ -263,14 +283,22 @@ def minimize(
     if "rng" in inspect.signature(info.function).parameters:
         hyper["rng"] = np.random.default_rng(seed)
     keep = (keep,) if isinstance(keep, str) else tuple(keep)
+    if not (seed is None or isinstance(seed, (int, np.integer))):
+        raise ValueError(f"seed must be a whole number or None; got {seed!r}")
     history = History(info.name, {**info.defaults(), **hyper}, ledger.name, ledger.x.shape[0], ledger.f_star)
     history.tol, history._problem = tol, ledger.problem
     if progress is None:
         progress = sys.stderr is not None and sys.stderr.isatty()
-    return run(
+    run(
         function(ledger, **hyper), ledger, stop=any_of(*rules), history=history, keep=keep, callback=callback,
         progress=steps if progress else None,
     )  # fmt: skip
+    unseen = [name for name in keep if len(history) > 1 and name not in history.names]
+    if unseen:
+        warnings.warn(
+            f"keep: {info.name} has no {', '.join(unseen)}; on record are {', '.join(history.names)}", stacklevel=2
+        )
+    return history
 
 
 def _number(name: str, value: Any, low: float, whole: bool = False) -> float:
@@ -321,7 +349,7 @@ def _last(column: np.ndarray) -> float:
 
 def compare(
     problem: Problem,
-    methods: Sequence[str | Callable[..., Any]] | Mapping[str, tuple[str | Callable[..., Any], Mapping[str, Any]]],
+    methods: Sequence[str | Callable[..., Any]] | Mapping[str, Any],
     x0: Any = None,
     **options: Any,
 ) -> Comparison:
@@ -330,7 +358,7 @@ def compare(
     Parameters
     ----------
     problem : Problem
-    methods : names or functions; or a mapping from labels to ``(method, hyper-parameters)``
+    methods : list of names or functions; or a mapping from labels to a method or ``(method, hyper-parameters)``
         ``{"m = 5": ("lazy_newton", {"period": 5}), "m = 50": ("lazy_newton", {"period": 50})}``.
     x0, **options
         As for :func:`minimize`.
@@ -340,10 +368,16 @@ def compare(
     >>> [h.status for h in runs.values()]
     ['converged', 'converged']
     """
+    if isinstance(methods, str) or callable(methods):
+        raise TypeError(f"methods must be a list of names or functions, or a mapping from labels; got {methods!r}")
     if not isinstance(methods, Mapping):
-        methods = {find(m).method.name: (m, {}) for m in methods}  # type: ignore[attr-defined]
+        names = [find(m).method.name for m in methods]  # type: ignore[attr-defined]
+        if len(set(names)) < len(names):
+            raise ValueError(f"methods must differ in name; got {names}. Label them: {{'label': (method, {{...}})}}")
+        methods = dict(zip(names, methods, strict=True))
     runs = Comparison()
-    for label, (m, hyper) in methods.items():
+    for label, given in methods.items():
+        m, hyper = given if isinstance(given, tuple) else (given, {})
         runs[label] = minimize(problem, m, x0, **{**options, **hyper})
         if runs[label].status == "interrupted":
             break

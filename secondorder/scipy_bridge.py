@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,8 @@ def as_scipy(method: str | Callable[..., Any], **hyper: Any) -> Callable[..., Op
     of the gradient), ``hessp``, ``args``, ``tol``, ``callback`` (called with x, or with ``intermediate_result`` if that
     is its argument's name; StopIteration ends the run) and the options ``gtol`` and ``maxiter`` are honoured. Bounds,
     constraints, ``HessianUpdateStrategy`` objects and other options raise ``ValueError``. Without ``jac`` the gradient
-    is taken by forward differences, as SciPy does.
+    is taken by forward differences, as SciPy does. ``nfev``, ``njev`` and ``nhev`` count every call of your functions,
+    those for differences and for the record included; ``result.history.oracle`` counts what the method asked for.
 
     >>> import scipy.optimize as opt, secondorder as so
     >>> answer = opt.minimize(opt.rosen, [-1.2, 1.0], jac=opt.rosen_der, hess=opt.rosen_hess,
@@ -68,14 +70,23 @@ def as_scipy(method: str | Callable[..., Any], **hyper: Any) -> Callable[..., Op
             )
         if isinstance(hess, str) and not callable(jac):
             raise ValueError(f"hess={hess!r} takes differences of the gradient: it needs jac, a function or True")
-        grad = (
-            (lambda x: np.asarray(jac(x, *args))) if callable(jac) else (lambda x: approx_fprime(x, fun, 1.5e-8, *args))
-        )
+        calls: Counter[str] = Counter()
+
+        def counted(oracle: str, function: Callable[..., Any]) -> Callable[..., Any]:
+            def ask(*arguments: Any) -> np.ndarray:
+                calls[oracle] += 1
+                answer = function(*arguments, *args)
+                return np.asarray(answer.toarray() if hasattr(answer, "toarray") else answer)
+
+            return ask
+
+        value = counted("f", fun)
+        grad = counted("grad", jac) if callable(jac) else (lambda x: approx_fprime(x, value, 1.5e-8))
         problem = Problem(
-            lambda x: fun(x, *args),
+            value,
             grad,
-            _hessian(hess, grad, args),
-            None if hessp is None else lambda x, p: np.asarray(hessp(x, p, *args)),
+            counted("hess", hess) if callable(hess) else _differences(hess, grad),
+            None if hessp is None else counted("hvp", hessp),
             x0=np.atleast_1d(x0),
             name=getattr(fun, "__name__", "fun"),
         )
@@ -87,9 +98,9 @@ def as_scipy(method: str | Callable[..., Any], **hyper: Any) -> Callable[..., Op
             fun=float(history.f[-1]),
             jac=problem.grad(history.x),
             nit=len(history) - 1,
-            nfev=history.oracle["f"],
-            njev=history.oracle["grad"],
-            nhev=history.oracle["hess"] + history.oracle["hvp"],
+            nfev=calls["f"],
+            njev=calls["grad"],
+            nhev=calls["hess"] + calls["hvp"],
             success=history.status in ("converged", "finished"),
             status=STATUS.get(history.status, 99),
             message=f"{history.status} {history.message}".strip(),
@@ -102,11 +113,9 @@ def as_scipy(method: str | Callable[..., Any], **hyper: Any) -> Callable[..., Op
     return scipy_method
 
 
-def _hessian(hess: Any, grad: Callable[[Any], Any], args: tuple[Any, ...]) -> Callable[[Any], Any] | None:
+def _differences(hess: Any, grad: Callable[[Any], Any]) -> Callable[[Any], Any] | None:
     if hess is None:
         return None
-    if callable(hess):
-        return lambda x: np.asarray(hess(x, *args))
     if hess not in ("2-point", "3-point", "cs"):
         raise ValueError(f"hess must be a function, '2-point', '3-point' or 'cs'; got {hess!r}")
 

@@ -1,5 +1,7 @@
 """Stopping rules: functions of a row of the history that answer a status, or None to go on. They compose.
 
+A status may carry a reason: ``"stalled: why"``.
+
 >>> rule = any_of(tolerance("grad_norm", 1e-6), step_limit(3))
 >>> rule({"grad_norm": 1.0, "step": 3, "elapsed": 0.1})
 'step_limit'
@@ -39,8 +41,8 @@ def no_progress(measure: str, patience: int) -> StoppingRule:
     """``"stalled"`` after ``patience`` rows without a new least value of f or of ``measure``.
 
     >>> rule = no_progress("grad_norm", 2)
-    >>> [rule({"step": k, "f": 1.0, "grad_norm": 1.0}) for k in range(4)]
-    [None, None, 'stalled', 'stalled']
+    >>> [rule({"step": k, "f": 1.0, "grad_norm": 1.0}) for k in range(3)]
+    [None, None, 'stalled: no new least value of f or of grad_norm in 2 steps']
     """
     best: dict[str, float] = {}
     since = 0
@@ -50,7 +52,9 @@ def no_progress(measure: str, patience: int) -> StoppingRule:
         for name in ("f", measure):
             if row.get(name, math.inf) < best.get(name, math.inf):
                 best[name], since = row[name], row["step"]
-        return "stalled" if row["step"] - since >= patience else None
+        if row["step"] - since < patience:
+            return None
+        return f"stalled: no new least value of f or of {measure} in {patience} steps"
 
     return rule
 

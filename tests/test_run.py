@@ -193,9 +193,50 @@ def test_a_callback_that_fails_keeps_the_history():
     def callback(iterate):
         raise RuntimeError("the plot window is gone")
 
-    with pytest.warns(UserWarning, match="RuntimeError: the plot window is gone"):
-        history = so.minimize(bowl(), "newton", callback=callback)
-    assert (history.status, len(history)) == ("breakdown", 1)
+    with pytest.raises(RuntimeError, match="the plot window is gone") as failure:
+        so.minimize(bowl(), "newton", callback=callback)
+    assert len(failure.value.history) == 1 and ".history" in failure.value.__notes__[0]
+
+
+def test_a_callback_may_stop_as_scipys_do():
+    def callback(iterate):
+        raise StopIteration
+
+    assert so.minimize(bowl(), "newton", callback=callback).status == "stopped"
+
+
+def test_a_stopping_rule_answers_a_status():
+    with pytest.raises(TypeError, match="a stopping rule answers a status or None; got True"):
+        so.minimize(bowl(), "newton", stop=lambda row: True)
+    history = so.minimize(bowl(), "newton", stop=lambda row: "stalled: enough seen")
+    assert (history.status, history.message) == ("stalled", "enough seen")
+
+
+def test_a_constant_added_to_f_does_not_spoil_the_search():
+    """Within rounding of f the gradients judge: 1 + f converges like f."""
+    plain, raised = (
+        so.Problem(
+            lambda x, c=c: c + float(x[0] ** 2 + 10 * x[1] ** 2) / 2,
+            lambda x: x * np.asarray([1.0, 10.0]),
+            x0=[3.0, 1.0],
+        )
+        for c in (0.0, 1.0)
+    )
+    steps = [len(so.minimize(p, "gradient_descent")) for p in (plain, raised)]
+    assert so.minimize(raised, "gradient_descent").status == "converged" and steps[1] <= 3 * steps[0]
+
+
+def test_compare_says_what_it_takes():
+    with pytest.raises(TypeError, match="a list of names"):
+        so.compare(bowl(), "newton")
+    with pytest.raises(ValueError, match="must differ in name"):
+        so.compare(bowl(), ["newton", "newton"])
+    assert list(so.compare(bowl(), {"a": "newton"})) == ["a"]
+
+
+def test_a_name_in_keep_that_is_never_seen_is_said():
+    with pytest.warns(UserWarning, match="has no stp; on record are"):
+        so.minimize(bowl(), "newton", keep="stp")
 
 
 def test_overflow_in_the_users_function_is_a_status_not_a_warning():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import os
 import subprocess
 import sys
 from importlib.resources import files
@@ -58,6 +59,8 @@ def open_labs(folder: Path, port: int = 8888, browser: bool = True) -> int:
         raise ImportError("the labs need JupyterLab: pip install 'secondorder[lab]'") from error
     command = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
     command += [f"--ServerApp.root_dir={folder}"] + ([] if browser else ["--no-browser"])
+    if hasattr(os, "geteuid") and os.geteuid() == 0:  # in a container; JupyterLab would refuse
+        command.append("--allow-root")
     try:
         return subprocess.run(command).returncode
     except KeyboardInterrupt:

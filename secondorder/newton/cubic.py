@@ -48,8 +48,9 @@ def cubic_newton(problem: Ledger, x: Array, *, M: positive | None = None) -> Ite
         ``stalled`` when 100 doublings find no decrease.
 
     Guarantees, for :math:`M\ge L_2`: :math:`f(x_k)-f(x_{k+1})\ge\frac M{12}\|h\|^3`,
-    :math:`\|\nabla f(x_{k+1})\|\le\frac{L_2+M}2\|h\|^2`, and for convex f with :math:`M=L_2`,
-    :math:`f(x_k)-f^*\le9L_2D^3/(k+4)^2`, where D bounds the distance to the solution on the level set.
+    :math:`\|\nabla f(x_{k+1})\|\le\frac{L_2+M}2\|h\|^2`, and for convex f with :math:`M=L_2`, :math:`k\ge1`,
+    :math:`f(x_k)-f^*\le9L_2D^3/(k+4)^2`, where D bounds the distance to the solution on the level set (Theorem 4 of the
+    paper has :math:`\frac32L_2D^3/(1+k/3)^2`; the constant here follows from its recursion).
     Cost: a gradient, a Hessian, one eigendecomposition (about :math:`9d^3`), :math:`O(d^2)` a trial.
 
     Departures: the paper's constant bounds :math:`\frac M6\|h\|^3` as here; its adaptive line search (§5.2 there)
@@ -80,5 +81,5 @@ def cubic_newton(problem: Ledger, x: Array, *, M: positive | None = None) -> Ite
                 break
             M *= 2.0
         else:
-            return "stalled"
+            return "stalled: 100 doublings of M found no decrease; is the gradient right?"
         x, f, account = x + cubic.step, f_new, {"M": M, "trials": trials, **cubic._asdict()}

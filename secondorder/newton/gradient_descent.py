@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from secondorder.arrays import Array, epsilon
+from secondorder.arrays import Array, epsilon, norm
 from secondorder.catalogue import method, positive
 from secondorder.ledger import Ledger
 from secondorder.linalg import rounding
@@ -31,7 +31,9 @@ def gradient_descent(problem: Ledger, x: Array, *, lipschitz: positive | None = 
         The start.
     lipschitz : float > 0, optional
         :math:`L_1`, the Lipschitz constant of the gradient, in units of f over x². By default it starts at 1, doubles
-        until :math:`f(x^+)\le f(x)-\frac1{2L_1}\|\nabla f(x)\|^2` (up to rounding), and halves after each step.
+        until :math:`f(x^+)\le f(x)-\frac1{2L_1}\|\nabla f(x)\|^2`, and halves after each step. Where that decrease is
+        below the rounding of f, the test is :math:`\|\nabla f(x^+)-\nabla f(x)\|\le L_1\|x^+-x\|`, at a gradient
+        a trial.
 
     Yields
     ------
@@ -61,11 +63,15 @@ def gradient_descent(problem: Ledger, x: Array, *, lipschitz: positive | None = 
         f = problem.f(x) if f is None else f
         lipschitz, square = lipschitz / 2.0 if account else lipschitz, float(grad @ grad)
         for trials in range(1, 101):  # noqa: B007 (it is yielded)
-            step = -grad / lipschitz
+            step, promised = -grad / lipschitz, square / (2.0 * lipschitz)
             f_new = problem.f(x + step)
-            if math.isfinite(f_new) and f_new <= f - square / (2.0 * lipschitz) + rounding(f, f_new, epsilon(x)):
+            allowance = rounding(f, f_new, epsilon(x)) if math.isfinite(f_new) else 0.0
+            enough = f_new <= f - promised
+            if promised <= allowance and f_new <= f + allowance:  # the values cannot tell; the gradients can
+                enough = norm(problem.grad(x + step) - grad) <= lipschitz * norm(step)
+            if enough:
                 break
             lipschitz *= 2.0
         else:
-            return "stalled"
+            return "stalled: 100 doublings of L found no decrease; is the gradient right?"
         x, f, account = x + step, f_new, {"lipschitz": lipschitz, "step": step, "trials": trials}

@@ -58,15 +58,16 @@ def lazy_newton(problem: Ledger, x: Array, *, M: positive | None = None, period:
         since the snapshot); ``accepted``, False where the period was taken back and x is the snapshot again.
         Ends as ``stalled`` when 100 doublings in one period find no progress.
 
-    Guarantee: :math:`\min_k\|\nabla f(x_k)\|\le\varepsilon` within
+    Guarantee, for :math:`M=6mL_2`: :math:`\min_k\|\nabla f(x_k)\|\le\varepsilon` within
     :math:`O\big(\sqrt{L_2/m}\,(f_0-f^*)\,\varepsilon^{-3/2}\big)` Hessians, m times as many steps; in
     gradient-equivalents the total is least near m = d, a factor :math:`\sqrt d` below m = 1.
     Cost a period: a Hessian and its eigendecomposition (about :math:`9d^3`), m gradients, :math:`O(md^2)`; adaptive,
     about :math:`\log_2m` values.
 
     Departures: the paper's adaptive rule also tests progress once a period; the test used here, on the steps rather
-    than on gradient norms and also inside the period, is this library's own. It passes whenever
-    :math:`M\ge1.6\,mL_2`, hence :math:`M\le\max(1,3.2\,mL_2)` throughout.
+    than on gradient norms and also inside the period, is this library's own: it secures the decrease, while the rate
+    above also needs M not much below :math:`mL_2`. It passes whenever :math:`M\ge1.6\,mL_2`, hence
+    :math:`M\le\max(1,3.2\,mL_2)` throughout.
 
     >>> import secondorder as so
     >>> history = so.minimize(so.problems.rosenbrock(), "lazy_newton", period=2)
@@ -121,7 +122,7 @@ def lazy_regularized_newton(
         :func:`lazy_newton`. Ends as ``breakdown`` where :math:`\nabla^2f(z)+\lambda I` is not positive definite (with a
         given ``M``; an adapted one grows first), as ``stalled`` when 100 doublings in one period find no progress.
 
-    Guarantee, for convex f: :math:`f(x_k)-f^*=O(mL_2D^3/k^2)`, with one Hessian in m steps.
+    Guarantee, for convex f and :math:`M=3mL_2`: :math:`f(x_k)-f^*=O(mL_2D^3/k^2)`, with one Hessian in m steps.
     Cost a period: a Hessian and its eigendecomposition (about :math:`9d^3`), m gradients, :math:`O(md^2)`; adaptive,
     about :math:`\log_2m` values.
 
@@ -170,15 +171,16 @@ def lazy_loop(
                 due = adaptive and (age == period or age & (age - 1) == 0)
                 accepted = not due or _fell(f_z, problem.f(x), promised, epsilon(x))
                 grad = problem.grad(x) if accepted else grad_z
-            except (ArithmeticError, np.linalg.LinAlgError):
+                failure = "f did not fall enough; is the gradient right?"
+            except (ArithmeticError, np.linalg.LinAlgError) as error:
                 if not adaptive:
                     raise
-                accepted = False
+                accepted, failure = False, str(error)
             if not accepted:
                 x, grad, age, promised = z, grad_z, 0, 0.0
                 M, restarts = 2.0 * M, restarts + 1
                 if restarts > 100:
-                    return "stalled"
+                    return f"stalled: 100 restarts of one period found no progress; the last trial: {failure}"
             yield Iterate(x, grad=grad, **account, accepted=accepted)
         M = max(M / 2.0, M_MIN) if adaptive else M
 

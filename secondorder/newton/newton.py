@@ -89,7 +89,7 @@ def newton(
         slope = float(grad @ step)
         found = armijo(along(problem, x, step), f, slope, epsilon(x), sufficient_decrease, backtracking)
         if found is None:
-            return "stalled"
+            return "stalled: 60 trials found no decrease along the Newton direction; is the gradient right?"
         step_size, f, trials = found
         x = x + step_size * step
         account = {"step": step_size * step, "step_size": step_size, "trials": trials, "modified": modified}

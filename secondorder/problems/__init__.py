@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -116,11 +117,16 @@ logistic:breast_cancer, softmax:wine, softmax:digits, softmax:breast_cancer, log
 with a NAME of test_functions()
     """
     known = names()
-    if name in known:
-        return known[name](**options)
     model, colon, data = str(name).partition(":")
-    if model in _ON_DATA and data:
-        return _ON_DATA[model][0](data, **options)
+    if name in known or (model in _ON_DATA and data):
+        make = known[name] if name in known else partial(_ON_DATA[model][0], data)
+        takes = [p for p in inspect.signature(make).parameters if p != "data"]
+        for option in options:
+            if option not in takes:
+                raise ValueError(
+                    f"{name} has no option {option!r}{nearest(option, takes)}; it takes {', '.join(takes) or 'none'}"
+                )
+        return make(**options)
     if model in _ON_DATA:
         raise ValueError(f"{model} needs data, as in {model}:{_ON_DATA[model][1][0]} or {model}:PATH (a LIBSVM file)")
     if model == "test":

@@ -71,14 +71,9 @@ def look():
         drawings = explorer.locator(".so-panel > svg").evaluate_all("nodes => nodes.map(node => node.innerHTML)")
         sentence = explorer.locator(".so-sentence").inner_text()
         assert not re.search(r"\b(NaN|undefined)\b", " ".join([*parts, sentence]))
-        return without_count("".join(drawings)), sentence
+        return re.sub(r"plot-clip-\d+", "", "".join(drawings)), sentence  # a number that grows with every drawing
 
     return look
-
-
-def without_count(markup):
-    """The markup of a drawing without the number by which Plot tells one drawing from the next."""
-    return re.sub(r"plot-clip-\d+", "plot-clip", markup)
 
 
 @pytest.fixture(scope="session")

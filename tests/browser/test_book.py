@@ -24,6 +24,12 @@ def quiet(page_requests, console_errors):
     assert console_errors == []
 
 
+def visit(tab, address):
+    """Open a page and wait until its formulas and letters stand."""
+    tab.goto(address)
+    tab.evaluate("Promise.all([window.MathJax?.startup.promise, document.fonts.ready])")
+
+
 def explorers(tab):
     """The explorers of the page, each with its view."""
     figures = tab.locator("figure.so-explorer").all()
@@ -31,12 +37,12 @@ def explorers(tab):
 
 
 def wait_for(figure, sentence):
-    figure.locator(".so-sentence", has_text=sentence).wait_for(timeout=5000)
+    figure.locator(".so-sentence", has_text=sentence).wait_for(timeout=10_000)
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_every_control_moves_the_picture_and_the_sentence(tab, chapter, look, name):
-    tab.goto(chapter(name))
+    visit(tab, chapter(name))
     assert explorers(tab)
     for figure, view in explorers(tab):
         start = look(figure)
@@ -62,37 +68,44 @@ def test_every_control_moves_the_picture_and_the_sentence(tab, chapter, look, na
 
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_every_link_to_a_state_shows_it(tab, chapter, name):
-    tab.goto(chapter(name))
+    visit(tab, chapter(name))
     found = {view.name: (figure, view) for figure, view in explorers(tab)}
     states = {name: {} for name in found}
     for figure, view in found.values():
         presets = figure.locator(".so-presets a").all()
-        assert {link.inner_text(): asked(link, view) for link in presets} == view.presets
+        assert {link.inner_text(): asked(link)[1] for link in presets} == view.presets
     for link in tab.locator("article a[href^='#'][href*='=']").all():
-        name = query(link).get("view") or min(found)
+        name, state = asked(link)
         figure, view = found[name]
-        states[name] |= asked(link, view)
+        states[name] |= state
         link.focus()
         tab.keyboard.press("Enter")
         wait_for(figure, view(**states[name]).sentence)
 
 
-def query(link):
-    return dict(parse_qsl(link.get_attribute("href").partition("#")[2]))
-
-
-def asked(link, view):
-    """The state for which a link asks, in the values of the view's controls; StopIteration where there is no such."""
-    texts = query(link)
-    return {
-        control.name: next(value for value in control.values if str(value).removesuffix(".0") == texts[control.name])
-        for control in view.controls
-        if control.name in texts
+def asked(link):
+    """The view and the state for which a link asks; an error where the view has no such state."""
+    texts = dict(parse_qsl(link.evaluate("node => node.hash")[1:]))
+    name = texts.pop("view", None) or link.page.locator("figure.so-explorer").get_attribute("data-view")
+    values = {
+        control.name: {str(value).removesuffix(".0"): value for value in control.values}
+        for control in get_view(name).controls
     }
+    return name, {control: values[control][text.removesuffix(".0")] for control, text in texts.items()}
+
+
+def test_the_lesson_links_to_states(tab, chapter):
+    visit(tab, chapter("newton/lazy_lesson"))
+    links = tab.locator("article a[href*='.html#'][href*='=']").all()
+    wanted = [(link.evaluate("node => node.href"), *asked(link)) for link in links]
+    assert wanted
+    for address, name, state in wanted:  # whole states: what one shows does not depend on those before
+        tab.goto(address)
+        wait_for(tab.locator(f"[data-view={name}]"), get_view(name)(**state).sentence)
 
 
 def test_the_address_sets_the_state(tab, chapter):
-    tab.goto(chapter("newton/lazy") + "#view=lazy_path&period=3&M=1000&step=10")
+    visit(tab, chapter("newton/lazy") + "#view=lazy_path&period=3&M=1000&step=10")
     (path, lazy_path), (cost, lazy_cost) = explorers(tab)
     wait_for(path, lazy_path(period=3, M="1000", step=10).sentence)
     wait_for(cost, lazy_cost().sentence)
@@ -110,8 +123,7 @@ def test_every_page_is_light_and_every_picture_has_words(tab, book, look):
     pages = [file for file in sorted(book.rglob("*.html")) if "_static" not in file.parts and file.name != "index.html"]
     assert len(pages) > len(CHAPTERS)
     for file in pages:
-        tab.goto(file.as_uri())
-        tab.evaluate("Promise.all([window.MathJax?.startup.promise, document.fonts.ready])")
+        visit(tab, file.as_uri())
         assert tab.locator("mjx-merror").count() == 0, file
         assert tab.locator("img:not([alt]), img[alt='']").count() == 0, file
         data = tab.locator("script[type='application/json']").all_text_contents()
@@ -121,25 +133,21 @@ def test_every_page_is_light_and_every_picture_has_words(tab, book, look):
 
 
 def test_the_slides_turn_with_the_arrows_and_end_with_escape(tab, chapter):
-    tab.goto(chapter("newton/lazy_slides"))
-    button, slides = tab.get_by_role("button", name="Present"), tab.locator(".reveal .slides > section")
+    visit(tab, chapter("newton/lazy_slides"))
     article = tab.locator("article").inner_text()
-    button.focus()
+    slides, present = tab.locator(".reveal .slides > section"), tab.locator("section.present")
+    tab.get_by_role("button", name="Present").focus()
     tab.keyboard.press("Enter")
     tab.locator(".reveal.ready").wait_for()
     assert slides.count() > 5
-    headings = []
     for number in range(slides.count()):
-        if number:
-            tab.keyboard.press("ArrowRight")
-        slide = tab.locator(f".reveal .slides > section:nth-child({number + 1}).present")
-        slide.wait_for()
-        headings.append(slide.inner_text())
+        slides.nth(number).and_(present).wait_for()
+        tab.keyboard.press("ArrowRight")
     tab.keyboard.press("ArrowLeft")
-    tab.locator(".reveal .slides > section:nth-last-child(2).present").wait_for()
+    slides.nth(-2).and_(present).wait_for()
     tab.keyboard.press("Escape")
-    tab.locator(".reveal").wait_for(state="detached")
-    assert tab.locator("article").inner_text() == article
+    tab.wait_for_function("text => document.querySelector('article').innerText === text", arg=article)
+    assert tab.locator(".reveal").count() == 0
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
@@ -147,5 +155,6 @@ def test_without_a_script_there_is_a_picture_with_words(browser, chapter, name):
     with browser.new_context(java_script_enabled=False) as context:
         tab = context.new_page()
         tab.goto(chapter(name))
+        assert explorers(tab)
         for figure, view in explorers(tab):
             assert figure.get_by_role("img", name=view().sentence, exact=True).bounding_box()["width"] > 300

@@ -148,7 +148,9 @@ def _line_sentence(variant: str, start: float, path: np.ndarray) -> str:
     elif end > 0.5 * start:
         fate = f"goes nowhere: after {steps} steps it stands at x = {path[-1]:.3g}"
     else:
-        fate = f"reaches |x| = {end:.2g} in {steps} steps"
+        fate = (
+            f"reaches {f'|x| = {end:.2g}' if end else '0 to rounding'} in {steps} {'step' if steps == 1 else 'steps'}"
+        )
     return f"From x₀ = {start:g}, {variant} {fate}."
 
 
@@ -185,7 +187,7 @@ def model_and_step(
     x, row = history["x"][k], history.rows[k]
     following = history.rows[k + 1] if k + 1 < len(history) else {}
     H = np.eye(2) * following.get("lipschitz", 1.0) if "lipschitz" in history.names else problem.hess(x)
-    model = (x, problem.grad(x), H, following.get("M", 0.0))
+    model = (x, problem.grad(x), H, following.get("M", 0.0)) if following else None
     sentence = (
         f"{variant} on {landscape}: after {k} of {len(history) - 1} steps f = {row['f']:.3g} and the gradient norm is "
         f"{row['grad_norm']:.2g}. {_ending(history, problem)}"
@@ -215,7 +217,9 @@ def _path(landscape: str, method: Method, hyper: tuple[tuple[str, Any], ...], st
 
 
 def _landscape_panel(
-    problem: Any, paths: list[tuple[str, np.ndarray, int]], model: tuple[np.ndarray, np.ndarray, np.ndarray, float]
+    problem: Any,
+    paths: list[tuple[str, np.ndarray, int]],
+    model: tuple[np.ndarray, np.ndarray, np.ndarray, float] | None,
 ) -> Panel:
     left, right, bottom, top = problem.window
     X, Y = np.linspace(left, right, 61), np.linspace(bottom, top, 61)
@@ -223,7 +227,7 @@ def _landscape_panel(
     low = float(np.min(Z))
     levels = low + (float(np.max(Z)) - low) * np.linspace(0.0, 1.0, 12)[1:-1] ** 3
     marks: list[Any] = [Field(X, Y, Z, levels)]
-    curve = level_set(*model, 2.0 * (right - left))
+    curve = level_set(*model, 2.0 * (right - left)) if model else np.empty((0, 2))
     if len(curve):
         marks.append(Line(curve[:, 0], curve[:, 1], label="level set of the model", color=2, width=1.5))
     for color, (label, path, k) in enumerate(paths):
@@ -306,16 +310,19 @@ def lazy_path(*, period: int = 8, M: str = "100", step: int = 6, method: Method 
     history = runs[0][1]
     k = min(step, len(history) - 1)
     path = history["x"]
-    following = history.rows[min(k + 1, len(history) - 1)]
-    age = following.get("age", 1) - 1
-    snapshot = _snapshot(history, k)
-    model = (path[k], problem.grad(path[k]), problem.hess(path[snapshot]), following.get("M", 0.0))
+    model, next_step = None, ""
+    if k + 1 < len(history):
+        following = history.rows[k + 1]
+        age = following["age"] - 1
+        model = (path[k], problem.grad(path[k]), problem.hess(path[_snapshot(history, k)]), following["M"])
+        next_step = f"; the next step uses one that is {age} {'step' if age == 1 else 'steps'} old"
+    size = history.grad_norm[k]
     taken_back = sum(row.get("accepted") is False for row in history.rows[: k + 1])
     hessians = int(history.counts["hess"][k])
     sentence = (
         f"With m = {period} and M {'adapted' if M == 'adaptive' else '= ' + M}, iteration {k} has cost {hessians} "
-        f"{'Hessian' if hessians == 1 else 'Hessians'}; the next step uses one that is {age} "
-        f"{'step' if age == 1 else 'steps'} old. The gradient norm is {history.grad_norm[k]:.2g}"
+        f"{'Hessian' if hessians == 1 else 'Hessians'}{next_step}. The gradient norm is "
+        + (f"{size:.2g}" if np.isfinite(size) else "too large to show")
         + (f"; {taken_back} {'period was' if taken_back == 1 else 'periods were'} taken back" if taken_back else "")
         + f". The run {_fate(history)}."
     )
@@ -325,9 +332,7 @@ def lazy_path(*, period: int = 8, M: str = "100", step: int = 6, method: Method 
 
 def _snapshot(history: History, k: int) -> int:
     """The row at whose point the Hessian of the step after row k was computed."""
-    if k + 1 >= len(history):
-        return k
-    age = history.rows[k + 1].get("age", 1)
+    age = history.rows[k + 1]["age"]
     while age > 1 and k > 0:
         age, k = age - 1, k - 1
     return k
@@ -376,10 +381,10 @@ def lazy_cost(
     for color, (label, run) in enumerate(runs):
         spent, gap = _descent(run, period, across)
         marks.append(Line(spent, gap, label=f"{label}, m = {period}", color=color, width=2.5))
-    for m, dash in ((1, True), (40, False)):
+    for m, color in ((1, 3), (40, 4)):
         if m != period:
             spent, gap = _descent(original, m, across)
-            marks.append(Line(spent, gap, label=f"m = {m}", color="muted", dash=dash, width=1.5))
+            marks.append(Line(spent, gap, label=f"m = {m}", color=color, width=1.5))
     totals = np.asarray([_total(original, m, across) for m in PERIODS])
     here = _total(original, period, across)
     curve: list[Any] = [

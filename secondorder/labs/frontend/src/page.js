@@ -49,7 +49,7 @@ function main() {
   const explorers = figures.map((figure) => start(figure, figures.length > 1));
   const follow = () => {
     if (!location.hash.includes("=")) return;
-    const values = Object.fromEntries(new URLSearchParams(location.hash.slice(1).replaceAll("+", "%2B")));
+    const values = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
     explorers.filter((explorer) => explorer.obey(values))[0]?.figure.scrollIntoView({ block: "nearest" });
   };
   addEventListener("hashchange", follow);
