@@ -82,7 +82,7 @@ def arc(
             H = eigen(problem.hess(x)) if H is None else H
             found: Any = cubic_step(grad, H, 2.0 * sigma)
         elif not norm(grad) > 0.0:
-            return "stalled"
+            return "stalled: the step is below the rounding of x"
         else:
             found = krylov_step(
                 partial(cubic_step, M=2.0 * sigma),
@@ -91,7 +91,7 @@ def arc(
             )  # fmt: skip
         account |= found._asdict()
         if not norm(found.step) > epsilon(x) * norm(x):
-            return "stalled"
+            return "stalled: the step is below the rounding of x"
         f_new = problem.f(x + found.step)
         ratio = reduction_ratio(f, f_new, found.decrease, epsilon(x))
         accepted = ratio >= acceptance

@@ -85,7 +85,7 @@ def gradient_regularized_newton(problem: Ledger, x: Array, *, M: positive | None
                 break
             M *= 2.0
         else:
-            return "stalled"
+            return "stalled: 100 doublings of M found no decrease; is the gradient right?"
         x = x + step
 
 

@@ -71,7 +71,7 @@ def nesterov(problem: Ledger, x: Array, *, lipschitz: positive | None = None, re
                     break
                 lipschitz *= 2.0
             else:
-                return "stalled"
+                return "stalled: 100 doublings of L found no decrease; is the gradient right?"
             account["trials"] = trials
         x_new = v - grad / lipschitz
         restarted = restart and float(grad @ (x_new - x)) > 0.0

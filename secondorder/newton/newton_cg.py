@@ -91,7 +91,7 @@ def newton_cg(
         f = problem.f(x) if f is None else f
         searched = armijo(along(problem, x, step), f, float(grad @ step), epsilon(x))
         if searched is None:
-            return "stalled"
+            return "stalled: 60 trials found no decrease along the step; is the gradient right?"
         step_size, f, trials = searched
         linear = norm((1.0 - step_size) * grad + step_size * residual)
         x = x + step_size * step

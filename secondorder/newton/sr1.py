@@ -57,7 +57,7 @@ def sr1(
     while True:
         found, tried = trust_region_step(grad, eigen(B), trust_radius), trust_radius
         if not found.radius > epsilon(x) * norm(x):
-            return "stalled"
+            return "stalled: the step is below the rounding of x"
         f_new = problem.f(x + found.step)
         ratio = reduction_ratio(f, f_new, found.decrease, epsilon(x))
         if not math.isfinite(f_new):

@@ -92,7 +92,7 @@ def trust_region(
             account |= {"inner_iterations": found.iterations, "ended": found.ended}
         radius = account["radius"]
         if not radius > epsilon(x) * norm(x):
-            return "stalled"
+            return "stalled: the step is below the rounding of x"
         f_new = problem.f(x + found.step)
         ratio = reduction_ratio(f, f_new, found.decrease, epsilon(x))
         accepted = ratio > acceptance
