@@ -93,7 +93,7 @@ def test_differences_are_the_hessian(hess, rtol):
 
 
 def test_products_are_passed_on():
-    """No method of the catalogue takes products yet where a Hessian is missing; one of the reader's own does."""
+    """To a method of the reader's own too; a method that needs the Hessian itself says so."""
 
     @so.method(paper="nocedal2006numerical", needs=("grad", "hvp"))
     def steepest(problem, x):
@@ -113,6 +113,25 @@ def test_products_are_passed_on():
     assert answer.success and answer.nhev == answer.nit
     with pytest.raises(ValueError, match=r"newton needs f, grad, hess; .* offers f, grad, hvp"):
         minimize("newton", hess=None, hessp=opt.rosen_hess_prod)
+
+
+PRODUCTS = {"newton_cg": {}, "trust_region": {"subproblem": "steihaug"}, "arc": {"subproblem": "krylov"}}
+
+
+@pytest.mark.parametrize("method", PRODUCTS)
+def test_products_alone_are_enough_without_a_hessian(method, theirs):
+    answer = opt.minimize(
+        opt.rosen, X0, jac=opt.rosen_der, hessp=opt.rosen_hess_prod, method=so.as_scipy(method, **PRODUCTS[method])
+    )
+    assert answer.success and answer.nhev == answer.history.oracle["hvp"] > 0
+    np.testing.assert_allclose(answer.x, theirs.x, atol=1e-7)
+
+
+@pytest.mark.parametrize("method", ["nonlinear_cg", "lbfgs", "bfgs", "sr1"])
+def test_quasi_newton_methods_need_values_and_gradients_only(method, theirs):
+    answer = minimize(method, hess=None)
+    assert answer.success and answer.nhev == 0
+    np.testing.assert_allclose(answer.x, theirs.x, atol=1e-7)
 
 
 def test_arguments_reach_every_function():

@@ -89,7 +89,8 @@ def wolfe(
 
     An interval is kept whose lower end decreases enough and still falls steeply, and whose upper end fails the first
     condition or rises; it doubles until it closes and then shrinks, by quadratic interpolation kept away from its
-    ends. Such an interval always holds a point that passes.
+    ends, or by halves where two trials left more than two thirds of it. Such an interval always holds a point that
+    passes.
 
     Parameters
     ----------
@@ -110,6 +111,7 @@ def wolfe(
     'there'
     """
     low, low_value, low_slope, high, step_size = 0.0, f, slope, math.inf, first
+    before = width = math.inf
     for trials in range(1, max_trials + 1):
         value, slope_here, answer = phi(step_size)
         allowance = rounding(f, value, epsilon) if math.isfinite(value) else 0.0
@@ -124,8 +126,9 @@ def wolfe(
         if math.isinf(high):
             step_size *= 2.0
             continue
-        width = high - low
+        before, width, last = width, high - low, before
         bend = high_value - low_value - low_slope * width
-        inner = -0.5 * low_slope * width**2 / bend if math.isfinite(bend) and bend > 0.0 else 0.5 * width
+        interpolate = math.isfinite(bend) and bend > 0.0 and width <= 2.0 / 3.0 * last
+        inner = -0.5 * low_slope * width**2 / bend if interpolate else 0.5 * width
         step_size = low + min(max(inner, 0.1 * width), 0.9 * width)
     return None

@@ -283,7 +283,8 @@ def test_zero_tolerance_ends_soundly(setting, offering, sound):
     assert history.status in {"converged", "step_limit", "stalled", "finished"}
 
 
-def test_huge_and_tiny_scales_end_soundly(info, sound):
+def test_huge_and_tiny_scales_end_soundly(setting, sound):
+    info, hyper = setting
     for scale in (1e-150, 1e-30, 1e30, 1e100):
         history = so.minimize(
             bowl(
@@ -295,6 +296,7 @@ def test_huge_and_tiny_scales_end_soundly(info, sound):
             info.name,
             tol=1e-12 * scale,
             steps=500,
+            **hyper,
         )
         sound(history)
 

@@ -1,5 +1,6 @@
 """Steps from Krylov subspaces: the residual identity, the exact step in full, the hard case; and Steihaug's path."""
 
+import itertools
 from functools import partial
 
 import array_api_strict
@@ -56,7 +57,7 @@ class TestModels:
         H, g = symmetric(spectrum), np.random.default_rng(1).standard_normal(16)
         answers = [krylov_step(solve, lambda v: H @ v, g, tol=0.0, max_dimension=k) for k in range(1, 17)]
         decreases = [answer.decrease for answer in answers]
-        assert all(b >= a * (1.0 - 1e-12) for a, b in zip(decreases, decreases[1:], strict=False))
+        assert all(b >= a * (1.0 - 1e-12) for a, b in itertools.pairwise(decreases))
         cubic = 0.0 if "radius" in solve.keywords else solve.keywords["M"] / 6.0
         for answer in answers:
             h = answer.step
@@ -111,7 +112,11 @@ def cases(draw):
     if draw(st.booleans()):
         values *= rng.choice([-1.0, 1.0], d)
     size = 10.0 ** draw(st.floats(-6, 6))
-    return size * rng.standard_normal(d), size * symmetric(values, int(rng.integers(1000))), 10.0 ** draw(st.floats(-3, 3))
+    return (
+        size * rng.standard_normal(d),
+        size * symmetric(values, int(rng.integers(1000))),
+        10.0 ** draw(st.floats(-3, 3)),
+    )
 
 
 @settings(max_examples=500, deadline=None, derandomize=True, database=None)

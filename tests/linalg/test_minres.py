@@ -87,7 +87,9 @@ def test_a_consistent_singular_system_gives_the_shortest_solution():
 def test_an_inconsistent_singular_system_ends_at_the_least_squares_residual(d, scale):
     for seed in range(30):
         rng = np.random.default_rng(seed)
-        A = scale * symmetric(np.concatenate([[0.0, 0.0], rng.uniform(0.5, 5.0, d - 2) * rng.choice([-1, 1], d - 2)]), seed)
+        A = scale * symmetric(
+            np.concatenate([[0.0, 0.0], rng.uniform(0.5, 5.0, d - 2) * rng.choice([-1, 1], d - 2)]), seed
+        )
         b = rng.standard_normal(d)
         least = np.linalg.norm(b - A @ np.linalg.pinv(A, rcond=1e-10) @ b)
         answer = minres(lambda v, A=A: A @ v, b, tol=1e-8)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from secondorder.linalg import rounding, wolfe
@@ -41,10 +41,10 @@ class Wall:
     """A gentle slope to a steep wall, as of an exponential loss: -sa + exp(k(a - 1))."""
 
     def __init__(self, rng):
-        self.slope, self.k = 10.0 ** rng.uniform(-2, 1), 10.0 ** rng.uniform(0, 3)
+        self.slope, self.k = 10.0 ** rng.uniform(-2, 1), 10.0 ** rng.uniform(0, 7)
 
     def __call__(self, a):
-        e = math.exp(min(self.k * (a - 1.0), 700.0)) if self.k * (a - 1.0) < 700.0 else math.inf
+        e = math.exp(self.k * (a - 1.0)) if self.k * (a - 1.0) < 700.0 else math.inf
         return -self.slope * a + e, -self.slope + self.k * e
 
 
@@ -73,10 +73,7 @@ def reversed_if_rising(phi):
 def test_both_conditions_hold(kind, seed, curvature, decades):
     phi = reversed_if_rising(kind(np.random.default_rng(seed)))
     f, slope = phi(0.0)
-    if kind is Wall and not slope < 0.0:
-        return
-    if not slope < -1e-6:
-        return
+    assume(slope < -1e-6)
     calls = []
 
     def counted(a):

@@ -32,7 +32,14 @@ def test_every_row_replayed(make, hyper, sigma):
     """Ratio, acceptance, the next sigma, x and f, from the row's own numbers and the problem."""
     problem = make()
     history = so.minimize(
-        problem, "arc", initial_sigma=sigma, acceptance=0.2, very_successful=0.8, growth=3.0, keep=("x", "step"), **hyper
+        problem,
+        "arc",
+        initial_sigma=sigma,
+        acceptance=0.2,
+        very_successful=0.8,
+        growth=3.0,
+        keep=("x", "step"),
+        **hyper,
     )
     assert history.status == "converged"
     x, f = problem.x0, float(problem.f(problem.x0))

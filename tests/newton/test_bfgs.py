@@ -1,5 +1,7 @@
 """BFGS: the secant equation in every step, the inverse Hessian in d steps, conjugate gradients on quadratics."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -19,7 +21,7 @@ PROBLEMS = {"rosenbrock": so.problems.rosenbrock, "himmelblau": so.problems.himm
 def replay(problem, history):
     """The inverse Hessians after each step, by the formula as published, from the points alone."""
     x, G, eye = history["x"], None, np.eye(history.d)
-    for old, new in zip(x, x[1:], strict=False):
+    for old, new in itertools.pairwise(x):
         s, y = new - old, problem.grad(new) - problem.grad(old)
         rho = 1.0 / (y @ s)
         G = (y @ s) / (y @ y) * eye if G is None else G
@@ -39,7 +41,9 @@ def test_secant_equation_definiteness_and_direction_in_every_step(make):
         assert np.linalg.eigvalsh(0.5 * (G + G.T))[0] > 0.0
         if k + 1 < len(history):
             expected = -history["step_size"][k + 1] * G @ problem.grad(history["x"][k])
-            np.testing.assert_allclose(history.rows[k + 1]["step"], expected, rtol=0, atol=1e-6 * np.linalg.norm(expected))
+            np.testing.assert_allclose(
+                history.rows[k + 1]["step"], expected, rtol=0, atol=1e-6 * np.linalg.norm(expected)
+            )
 
 
 @pytest.mark.parametrize("curvature", [0.9, 0.1])

@@ -29,7 +29,12 @@ def solved():
         "rotated": (rotated, 10.0, rotated.x_star, 0.0),
         "chain": (chain, 4.0 * math.cos(math.pi / 61) ** 2, chain.x_star, chain.f_star),
         # A mean of logistic losses has at most a quarter of the curvature of its squares.
-        "logistic": (model, np.linalg.norm(model.A, 2) ** 2 / (4 * len(model.A)) + 1e-3, x_star, float(model.f(x_star))),
+        "logistic": (
+            model,
+            np.linalg.norm(model.A, 2) ** 2 / (4 * len(model.A)) + 1e-3,
+            x_star,
+            float(model.f(x_star)),
+        ),
     }
 
 

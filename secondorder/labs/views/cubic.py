@@ -40,7 +40,10 @@ def waves(gradient: float, curvature: float) -> Problem:
             "curvature", (-1.0, -0.5, 0.0, 0.25, 0.5, 1.0, 2.0), "curvature H", 0.25,
             live=tuple(np.arange(-1.0, 2.01, 0.25).tolist()),
         ),
-        Slider("gradient", (0.0, 0.1, 0.25, 0.5, 1.0), "gradient g", 1.0, live=tuple(np.arange(0.0, 1.01, 0.05).round(2).tolist())),
+        Slider(
+            "gradient", (0.0, 0.1, 0.25, 0.5, 1.0), "gradient g", 1.0,
+            live=tuple(np.arange(0.0, 1.01, 0.05).round(2).tolist()),
+        ),
         Slider(
             "M", (0.25, 0.5, 1.0, 2.0, 4.0, 8.0), "constant M", 2.0,
             live=(0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.7, 8.0),
@@ -106,7 +109,9 @@ def _model_sentence(curvature: float, gradient: float, M: float, end: float, pro
         )
     newton = f"is least at h = {-gradient / curvature:.3g}" if curvature > 0.0 else "has no minimum"
     sign = "±" if gradient == 0.0 else ""
-    kept = "M is at least L₂, so the promise is kept" if M >= LIPSCHITZ else "M is below L₂ = 2, so nothing is guaranteed"
+    kept = (
+        "M is at least L₂, so the promise is kept" if M >= LIPSCHITZ else "M is below L₂ = 2, so nothing is guaranteed"
+    )
     return (
         f"With gradient {gradient:g} and curvature {curvature:g} the quadratic model {newton}; the cubic model with "
         f"M = {M:g} is least at h = {sign}{end:.3g}. It promises a decrease of {promise:.2g}, and f "
@@ -148,7 +153,7 @@ def cubic_on_the_chain(
 ) -> Scene:
     """The gap with its proven bounds, the coordinates, and the weight of the cube along the run."""
     original, fixed = CHAIN[variant]
-    problem = problems.chain(d)
+    problem: Any = problems.chain(d)
     gaps: list[Any] = []
     weights: list[Any] = [Rule(y=problem.lipschitz_hess, label="L₂")]
     index = np.arange(1, d + 1)
@@ -205,7 +210,7 @@ def chain_solves(history: History) -> int:
 
 def chain_bounds(d: int) -> tuple[Any, Any]:
     """What is proven of cubic Newton with M ≤ L₂ on the chain: from L₂D³ alone, and from the gap at the start."""
-    problem = problems.chain(d)
+    problem: Any = problems.chain(d)
     scale = problem.lipschitz_hess * np.linalg.norm(problem.x_star) ** 3
     gap = -problem.f_star
     return (
@@ -217,7 +222,7 @@ def chain_bounds(d: int) -> tuple[Any, Any]:
 @functools.lru_cache(maxsize=256)
 def chain_run(method: Method, d: int, fixed: bool) -> History:
     """A run on the chain to a gap of 1e-10; ``fixed``: with the constant that the theory asks for."""
-    problem = problems.chain(d)
+    problem: Any = problems.chain(d)
     hyper: dict[str, Any] = {}
     if fixed:
         regularized = method.method.name == "gradient_regularized_newton"  # type: ignore[attr-defined]

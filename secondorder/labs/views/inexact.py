@@ -222,14 +222,13 @@ def _order_norms(method: Method, forcing: str, start: float) -> np.ndarray:
         "order 2": {"forcing": "Eisenstat-Walker 2"},
     },
 )
-def forced_orders(
-    *, forcing: str = "Eisenstat-Walker 1", start: float = 1.0, method: Method | None = None
-) -> Scene:
+def forced_orders(*, forcing: str = "Eisenstat-Walker 1", start: float = 1.0, method: Method | None = None) -> Scene:
     """Each gradient norm against the one before, with residuals of exactly η and with those of conjugate gradients."""
     forced = forced_norms(exponentials(start), forcing)
     runs = [("residual exactly η", 2, forced)]
     runs += [
-        (label, color, _order_norms(run, forcing, start)) for color, (label, run) in enumerate(edited(method, newton_cg))
+        (label, color, _order_norms(run, forcing, start))
+        for color, (label, run) in enumerate(edited(method, newton_cg))
     ]
     promised, last = ORDERS[forcing], forced[-1] / forced[-2] ** ORDERS[forcing]
     ends = np.asarray([1e-45, 1e2])
@@ -241,7 +240,7 @@ def forced_orders(
         gains = np.diff(np.log(norms))
         steps.append(Line(norms[:-1], norms[1:], label=label, color=color, markers=True, width=1.2))
         orders.append(Line(np.arange(2, len(norms)), gains[1:] / gains[:-1], label=label, color=color, markers=True))
-    order, real = measured_order(forced, floor=0.0), runs[1][2]
+    order, real = measured_order(forced.tolist(), floor=0.0), runs[1][2]
     gains = np.diff(np.log(real))
     seen = gains[1:] / gains[:-1]
     return Scene(

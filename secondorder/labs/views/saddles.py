@@ -10,7 +10,8 @@ import numpy as np
 from secondorder import problems
 from secondorder.history import History
 from secondorder.labs.scene import Axis, Choice, Field, Line, Panel, Rule, Scene, Slider, Text, view
-from secondorder.labs.views.newton import Method, _thinned as thinned, edited, level_set
+from secondorder.labs.views.newton import Method, edited, level_set
+from secondorder.labs.views.newton import _thinned as thinned
 from secondorder.linalg import flipped_solve, modified_cholesky, shifted_solve
 from secondorder.newton import arc, cubic_newton, newton, newton_cg, trust_region
 from secondorder.oracles import Problem
@@ -111,7 +112,7 @@ def _model(history: History, name: str, k: int) -> list[Line]:
     inside = np.all(abs(curve) < (1.6, 2.4), axis=1)
     lines = []
     if np.any(inside):
-        curve = thinned(np.where(inside[:, None], curve, np.nan), 0.2)
+        curve = thinned(np.where(inside[:, None], curve, np.nan), 0.12)
         lines.append(Line(curve[:, 0], curve[:, 1], label="level set of the model", color=2, width=1.5))
     if "trust_radius" in row:
         angle = np.linspace(0.0, 2.0 * np.pi, 37)
@@ -124,7 +125,8 @@ def _saddle_sentence(name: str, offset: float, history: History, k: int) -> str:
     x, last = history["x"][k], len(history) - 1
     size = history.grad_norm[k]
     now = f"at ({x[0]:.3g}, {x[1]:.3g}), gradient norm {size:.2g}"
-    here = f"{name[0].upper()}{name[1:]} from (1, {offset:g}) stands {now} after {k} of {last} {'step' if last == 1 else 'steps'}"
+    steps = "step" if last == 1 else "steps"
+    here = f"{name[0].upper()}{name[1:]} from (1, {offset:g}) stands {now} after {k} of {last} {steps}"
     if history.status == "converged":
         smallest = history.optimality["smallest_eigenvalue"]
         kind = "a minimum" if escapes(history) else "the saddle"
@@ -138,12 +140,12 @@ def _saddle_sentence(name: str, offset: float, history: History, k: int) -> str:
         extra = " The next step is the hard case: its missing length goes along the eigenvector."
     elif "negative_curvature" in history.names:
         met = int(np.nansum(history["negative_curvature"]))
-        extra = f" Negative curvature was met in {met} of {last} {'step' if last == 1 else 'steps'}."
+        extra = f" Negative curvature was met in {met} of {last} {steps}."
     return f"{here}. {end}.{extra}"
 
 
 MODIFICATIONS = {"eigenvalue flip": "flip", "shifted": "shift", "modified Cholesky": "cholesky"}
-CURVATURES = (-3.0, -2.0, -1.5, -1.0, -0.6, -0.3, -0.1, 0.1, 0.3, 0.6, 1.0, 3.0)
+CURVATURES = (-3.0, -2.0, -1.5, -1.2, -0.6, -0.3, -0.1, 0.1, 0.3, 0.6, 1.0, 3.0)
 GRADIENT = np.asarray([0.6, 1.0])
 OTHER = 1.0
 
@@ -171,7 +173,7 @@ def model_step(curvature: float, angle: float, name: str, method: Method | None 
     H = turned(curvature, angle)
     problem = Problem(lambda x: GRADIENT @ x + 0.5 * x @ H @ x, lambda x: GRADIENT + H @ x, lambda x: H, x0=np.zeros(2))
     run = newton if method is None else method
-    hyper = {"modification": MODIFICATIONS[name]} if run.method.name == "newton" else {}  # type: ignore[attr-defined]
+    hyper: dict[str, Any] = {"modification": MODIFICATIONS[name]} if run.method.name == "newton" else {}  # type: ignore[attr-defined]
     return minimize(problem, run, steps=1, tol=0.0, keep="x", **hyper)["x"][-1]
 
 
@@ -192,20 +194,20 @@ def _eigenvalues(curvature: float, angle: float, name: str) -> np.ndarray:
     chapter="newton/saddles",
     methods=("newton",),
     controls=(
-        Slider("curvature", CURVATURES, "eigenvalue λ₁", -1.0,
+        Slider("curvature", CURVATURES, "eigenvalue λ₁", -1.2,
                live=tuple(v for v in np.round(np.arange(-3.0, 3.01, 0.1), 1).tolist() if v != 0.0)),
         Slider("angle", (0, 15, 30, 45), "angle of its eigenvector (degrees)", 30, live=tuple(range(0, 91, 5))),
         Choice("name", tuple(MODIFICATIONS), "modification", "eigenvalue flip"),
     ),
     presets={
         "flipped": {"curvature": -0.3, "angle": 30, "name": "eigenvalue flip"},
-        "shifted: a long step": {"curvature": -1.0, "angle": 0, "name": "shifted"},
+        "shifted: a long step": {"curvature": -1.2, "angle": 0, "name": "shifted"},
         "modified Cholesky in the eigenbasis": {"curvature": -2.0, "angle": 0, "name": "modified Cholesky"},
         "positive definite: nothing to repair": {"curvature": 0.6, "angle": 30, "name": "eigenvalue flip"},
     },
 )  # fmt: skip
 def modified_hessians(
-    *, curvature: float = -1.0, angle: int = 30, name: str = "eigenvalue flip", method: Method | None = None
+    *, curvature: float = -1.2, angle: int = 30, name: str = "eigenvalue flip", method: Method | None = None
 ) -> Scene:
     """A quadratic with curvatures λ₁ and 1, the model that a repair makes of it, and both steps."""
     H = turned(curvature, angle)

@@ -139,7 +139,11 @@ def _subproblem_sentence(
         where = "the minimiser of the model lies in the disc, λ = 0 and the step is Newton's"
     else:
         where = f"the step ends on the boundary with λ = {multiplier:.3g}"
-    stop = {"boundary": "leaves the disc", "curvature": "meets a direction without positive curvature", "residual": "ends inside"}[ended]
+    stop = {
+        "boundary": "leaves the disc",
+        "curvature": "meets a direction without positive curvature",
+        "residual": "ends inside",
+    }[ended]
     return (
         f"Δ = {radius:g}, λ₁ = {curvature:g}, angle {tilt}°: {where}. It promises a decrease of {best:.3g}; "
         f"Steihaug–Toint {stop} and promises {gained:.3g}, {gained / best:.0%} of that."
@@ -168,7 +172,7 @@ VARIANTS: dict[str, tuple[Method, dict[str, Any]]] = {
     controls=(
         Choice("landscape", tuple(LANDSCAPES), "function", "Rosenbrock"),
         Choice("variant", tuple(VARIANTS), "model and subproblem", "exact"),
-        Slider("step", (*range(13), 15, 18, 21, 25, 30, 40, 55), "trials made", 2, live=tuple(range(61))),
+        Slider("step", (*range(13), 15, 18, 21, 25, 30, 40, 55), "trials made", 6, live=tuple(range(61))),
     ),
     presets={
         "a trial too far": {"landscape": "Rosenbrock", "variant": "exact", "step": 1},
@@ -178,9 +182,9 @@ VARIANTS: dict[str, tuple[Method, dict[str, Any]]] = {
     },
 )
 def trust_region_path(
-    *, landscape: str = "Rosenbrock", variant: str = "exact", step: int = 2, method: Method | None = None
+    *, landscape: str = "Rosenbrock", variant: str = "exact", step: int = 6, method: Method | None = None
 ) -> Scene:
-    """A path with the disc of the next trial; every trial's radius and ratio, the rejected ones marked."""
+    """A path with the disc of the next trial; radius and ratio of the trials made, the rejected ones marked."""
     original, hyper = VARIANTS[variant]
     runs = []
     for label, run in edited(method, original):
@@ -235,12 +239,14 @@ def _next_trial(history: History, k: int) -> list[Any]:
 
 def _trial_panel(landscape: str, runs: list[tuple[str, History]], k: int) -> Panel:
     longest = max(len(trial_run(landscape, run, tuple(hyper.items()))) for run, hyper in VARIANTS.values())
-    marks: list[Any] = [Rule(y=0.25, label="ρ = ¼: shrink below"), Rule(y=0.75, label="ρ = ¾: grow above", dash=False)]
+    marks: list[Any] = [Rule(y=0.25, label="ρ = ¼"), Rule(y=0.75, label="ρ = ¾", dash=False)]
     for color, (label, history) in zip((0, 3), runs):
-        trials = np.arange(1, len(history))
+        made = min(k, len(history) - 1)
+        trials = np.arange(1, made + 1)
         own = "" if color == 0 else f", {label}"
-        ratio, taken = np.clip(history["ratio"][1:], -1.0, 2.0), history["accepted"][1:].astype(bool)
-        size = np.log10(history["trust_radius"][1:])
+        ratio = np.clip(history["ratio"][1 : made + 1], -1.0, 2.0)
+        taken = history["accepted"][1 : made + 1].astype(bool)
+        size = np.log10(history["trust_radius"][1 : made + 1])
         marks += [
             Line(trials, size, label="log₁₀ Δ" + own, color=2 if color == 0 else 4, width=2.0),
             Line(trials, ratio, label="ratio ρ" + own, color=color, markers=True, width=1.2),
@@ -252,7 +258,7 @@ def _trial_panel(landscape: str, runs: list[tuple[str, History]], k: int) -> Pan
     marks.append(Rule(x=float(k + 1) if k + 1 < len(runs[0][1]) else float(k), label="next trial"))
     return Panel(
         Axis("trial", domain=(0.0, longest + 0.5)), Axis("ratio ρ, and log₁₀ of the radius Δ", domain=(-3.2, 2.2)),
-        tuple(marks), title="what was believed, and what came true",
+        tuple(marks), title="radius and ratio",
     )  # fmt: skip
 
 
@@ -260,7 +266,7 @@ def _path_sentence(landscape: str, variant: str, history: History, k: int) -> st
     place = landscape if landscape != "saddle, from its axis" else "the saddle"
     refused = int(np.sum(history["accepted"][1 : k + 1] == 0.0))
     text = (
-        f"{variant} on {place}: after {k} of {len(history) - 1} trials, {refused} of them rejected, "
+        f"{variant[0].upper()}{variant[1:]} on {place}: after {k} of {len(history) - 1} trials, {refused} of them rejected, "
         f"f = {history.f[k]:.3g}."
     )
     if k + 1 < len(history):
@@ -268,9 +274,7 @@ def _path_sentence(landscape: str, variant: str, history: History, k: int) -> st
         verdict = "taken" if row["accepted"] else "rejected"
         ratio = row["ratio"]
         kept = f"keeps {ratio:.0%} of it" if ratio >= 0.0 else "makes f rise" + (" by more" if ratio <= -1.0 else "")
-        text += (
-            f" The next trial, with Δ = {row['trust_radius']:.2g}, promises {row['decrease']:.2g} and {kept}: {verdict}."
-        )
+        text += f" The next trial, with Δ = {row['trust_radius']:.2g}, promises {row['decrease']:.2g} and {kept}: {verdict}."
         if row.get("hard"):
             text += " It is the hard case: the gradient says nothing of the direction that is taken."
         return text
