@@ -4,6 +4,9 @@ PYTHON ?= $(firstword $(foreach p,python3.12 python3.13 python3.11 python3,$(she
 SOURCES := $(shell git ls-files secondorder book notebooks _config.yml _toc.yml 2>/dev/null)
 BOOK := _build/html/index.html
 
+# Small matrices, many of them: threads would only wait for each other.
+export OPENBLAS_NUM_THREADS := 1
+
 .DELETE_ON_ERROR:
 .PHONY: book lab test release lint clean
 

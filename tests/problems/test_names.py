@@ -24,7 +24,7 @@ def test_options_go_to_the_factory():
     assert so.problems.get("quadratic", spectrum=[1.0, 2.0, 3.0]).x0.shape == (3,)
     assert so.problems.get("logistic:breast_cancer", l2=0.5).l2 == 0.5
     assert so.problems.get("test:broyden_banded", d=7).x0.shape == (7,)
-    with pytest.raises(TypeError, match="unexpected keyword argument 'q'"):
+    with pytest.raises(ValueError, match="chain has no option 'q'; it takes d, p"):
         so.problems.get("chain", q=3)
 
 

@@ -90,7 +90,7 @@ def at_a_saddle(
         curvature.append(Text(smallest[j:], size[j:], (f"x{j}",)))
     return Scene(
         (
-            Panel(Axis("x₁", domain=(left, right)), Axis("x₂", domain=(bottom, top)), tuple(marks), title="the path"),
+            Panel(Axis("x₁", domain=(left, right)), Axis("x₂", domain=(bottom, top)), tuple(marks), "the path", equal=True),
             Panel(
                 Axis("smallest eigenvalue of the Hessian", domain=(-2.5, 2.5)),
                 Axis("gradient norm ‖∇f‖", "log", domain=(3e-14, 30.0)), tuple(curvature), title="what it stands on",
