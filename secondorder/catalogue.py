@@ -228,7 +228,7 @@ def methods(family: str | None = None) -> list[Method]:
     """All methods of the package, or those of one family, in the order of the catalogue.
 
     >>> [m.name for m in methods("newton")][:2]
-    ['gradient_descent', 'newton']
+    ['gradient_descent', 'nesterov']
     """
     for name in FAMILIES:
         importlib.import_module(f"secondorder.{name}")

@@ -132,7 +132,7 @@ def nesterov_ode(*, fineness: int = 2, restart: str = "never", method: Method | 
     t, X = equation(end)
     paths: list[Any] = [Line(X[:, 0], X[:, 1], label="differential equation", color="muted", width=3.0)]
     gaps: list[Any] = [Line(t, gap(X), label="differential equation", color="muted", width=3.0)]
-    hyper = {"lipschitz": lipschitz, "restart": restart == "uphill"}
+    hyper: dict[str, Any] = {"lipschitz": lipschitz, "restart": restart == "uphill"}
     end_with: list[str] = []
     for color, (label, run) in enumerate(edited(method, nesterov)):
         history = minimize(problem, run, steps=int(end * np.sqrt(lipschitz)), tol=0.0, keep="x", **hyper)

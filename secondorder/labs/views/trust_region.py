@@ -79,7 +79,7 @@ def subproblem_in_the_plane(
     pole = max(0.0, -curvature)
     inverse = inverse_length(curvature, g, t)
     length = 1.0 / np.linalg.norm(step)
-    curve = [
+    curve: list[Any] = [
         Line(t, np.where(t >= pole - 1e-9, inverse, np.nan), label="1/‖h(λ)‖, λ allowed", color=0, width=2.5),
         Line(t, np.where(t <= pole + 1e-9, inverse, np.nan), label="λ too small", color="muted", dash=True, width=1.5),
         Rule(y=1.0 / radius, label="1/Δ"),
