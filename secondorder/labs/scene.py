@@ -352,7 +352,9 @@ def _draw_mark(axes: Any, mark: Mark, panel: Panel, order: int) -> None:
         x, y = _visible(mark.x, panel.x), _visible(mark.y, panel.y)
         style = ("--" if mark.dash else "-") if mark.line else "none"
         marker = "o" if mark.markers else None
-        axes.plot(x, y, ls=style, marker=marker, ms=4, color=color, lw=mark.width, label=mark.label or "_", zorder=order)
+        axes.plot(
+            x, y, ls=style, marker=marker, ms=4, color=color, lw=mark.width, label=mark.label or "_", zorder=order
+        )
     elif isinstance(mark, Band):
         low, high = _visible(mark.low, panel.y), _visible(mark.high, panel.y)
         axes.fill_between(
