@@ -81,7 +81,7 @@ def wolfe(
     sufficient_decrease: float = 1e-4,
     curvature: float = 0.9,
     first: float = 1.0,
-    max_trials: int = 60,
+    max_trials: int = 100,
 ) -> tuple[float, float, Any, int] | None:
     r"""A step size with the strong Wolfe conditions (:cite:`nocedal2006numerical`, eq. 3.7),
 

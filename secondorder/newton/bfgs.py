@@ -33,7 +33,7 @@ def bfgs(problem: Ledger, x: Array, *, curvature: fraction = 0.9) -> Iterates:
     ------
     Iterate
         ``f``, ``grad``; ``step``, ``step_size``, ``trials``, ``updated`` (whether :math:`y^\top s` was large enough) that led
-        there. Ends as ``stalled`` when 60 trials find no Wolfe point, even along the gradient.
+        there. Ends as ``stalled`` when 100 trials find no Wolfe point, even along the gradient.
 
     Guarantee: superlinear near a minimum with a positive definite Hessian; on a quadratic with exact searches, the
     iterates of conjugate gradients, and :math:`G_d=H^{-1}`.

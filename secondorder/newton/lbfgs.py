@@ -34,7 +34,7 @@ def lbfgs(problem: Ledger, x: Array, *, memory: count = 10, curvature: fraction 
     ------
     Iterate
         ``f``, ``grad``; ``step``, ``step_size``, ``trials``, ``pairs`` (how many are remembered) that led there.
-        Ends as ``stalled`` when 60 trials find no Wolfe point, even along the gradient.
+        Ends as ``stalled`` when 100 trials find no Wolfe point, even along the gradient.
 
     Guarantee: linear on strongly convex functions; with ``memory`` of at least the step count, BFGS started anew from
     the newest scaling.

@@ -49,7 +49,7 @@ def nonlinear_cg(
     ------
     Iterate
         ``f``, ``grad``; ``step``, ``step_size``, ``trials``, ``beta`` and ``restarted`` that led there.
-        Ends as ``stalled`` when 60 trials find no Wolfe point along the gradient itself.
+        Ends as ``stalled`` when 100 trials find no Wolfe point along the gradient itself.
 
     Guarantee: on a quadratic with exact searches, the iterates of conjugate gradients, at most d of them.
     Cost: a value and a gradient a trial, two to four trials a step; four vectors.

@@ -17,7 +17,7 @@ class Quartic:
     """c0 + c1 a + c2 a² + c3 a³ + c4 a⁴ with c4 > 0 and any number of bumps."""
 
     def __init__(self, rng):
-        self.c = np.asarray([*rng.standard_normal(4) * 10.0 ** rng.uniform(-2, 2, 4), 10.0 ** rng.uniform(-3, 2)])
+        self.c = np.asarray([*rng.standard_normal(4) * 10.0 ** rng.uniform(-2, 2, 4), 10.0 ** rng.uniform(-1, 2)])
 
     def __call__(self, a):
         powers = a ** np.arange(5.0)
