@@ -87,11 +87,15 @@ def asked(link):
     """The view and the state for which a link asks; an error where the view has no such state."""
     texts = dict(parse_qsl(link.evaluate("node => node.hash")[1:]))
     name = texts.pop("view", None) or link.page.locator("figure.so-explorer").get_attribute("data-view")
-    values = {
-        control.name: {str(value).removesuffix(".0"): value for value in control.values}
-        for control in get_view(name).controls
-    }
-    return name, {control: values[control][text.removesuffix(".0")] for control, text in texts.items()}
+    controls = {control.name: control for control in get_view(name).controls}
+    return name, {control: written(controls[control], text) for control, text in texts.items()}
+
+
+def written(control, text):
+    """The value of the control that this text writes: a number may be 1e-8 or 1e-08."""
+    if isinstance(control, Slider):
+        return control.values[control.values.index(float(text))]
+    return control.values[control.values.index(text)]
 
 
 def test_the_lesson_links_to_states(tab, chapter):
