@@ -12,8 +12,9 @@ import numpy as np
 
 from secondorder.history import History
 
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""The Okabe–Ito palette: told apart by readers with any colour vision."""
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#C06C9B", "#A67C00", "#3D8FC6", "#8C6BB1")
+"""Okabe–Ito hues, told apart with any colour vision; the light ones darkened, so that each has a contrast of at least
+3:1 on white and on the black of the dark themes."""
 
 X_AXES = {"step": "iterations", "cost": "gradient-equivalents", "seconds": "seconds"}
 Y_AXES = {"gap": "f(x) − f*", "f": "f(x)", "grad_norm": "‖∇f(x)‖"}
@@ -38,7 +39,7 @@ def convergence(histories: Mapping[str, History], x: str = "step", y: str | None
     figure = plt.figure(figsize=(6.0, 3.6), layout="constrained")
     plt.close(figure)  # so that a notebook shows it once
     axes = figure.add_subplot()
-    for (label, history), color in zip(histories.items(), COLORS * 10, strict=False):
+    for (label, history), color in zip(histories.items(), PALETTE * 10, strict=False):
         values = history.gap if y == "gap" else np.asarray(history[y], dtype=float)
         across = {"step": np.arange(len(history)), "cost": history.cost(), "seconds": history.seconds}[x]
         if y in ("gap", "grad_norm"):

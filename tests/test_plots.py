@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import secondorder as so
-from secondorder.plots import COLORS, convergence
+from secondorder.plots import PALETTE, convergence
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_unknown_axes_are_refused(runs):
 
 
 def test_many_curves_find_a_colour(runs):
-    many = {str(i): runs["newton"] for i in range(2 * len(COLORS) + 1)}
+    many = {str(i): runs["newton"] for i in range(2 * len(PALETTE) + 1)}
     (axes,) = convergence(many).axes
     assert len(axes.lines) == len(many)
 

@@ -18,8 +18,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-# Okabe-Ito hues, the light ones darkened: at least 3:1 against white and against the dark themes' black.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#C06C9B", "#A67C00", "#3D8FC6", "#8C6BB1")
+from secondorder.plots import PALETTE
+
 MUTED = "#808080"
 
 Color = int | Literal["muted"]
