@@ -48,6 +48,7 @@ class Interval:
 positive = Annotated[float, Interval(0.0, math.inf, "(", ")")]
 nonnegative = Annotated[float, Interval(0.0, math.inf, "[", ")")]
 fraction = Annotated[float, Interval(0.0, 1.0, "(", ")")]
+above_one = Annotated[float, Interval(1.0, math.inf, "(", ")")]
 count = Annotated[int, Interval(1, math.inf, "[", ")")]
 
 

@@ -42,7 +42,7 @@ def no_progress(measure: str, patience: int) -> StoppingRule:
 
     >>> rule = no_progress("grad_norm", 2)
     >>> [rule({"step": k, "f": 1.0, "grad_norm": 1.0}) for k in range(3)]
-    [None, None, 'stalled: no new least value of f or of grad_norm in 2 steps']
+    [None, None, 'stalled: no new least value of f or of grad_norm in 2 steps; is the gradient right?']
     """
     best: dict[str, float] = {}
     since = 0
@@ -54,7 +54,7 @@ def no_progress(measure: str, patience: int) -> StoppingRule:
                 best[name], since = row[name], row["step"]
         if row["step"] - since < patience:
             return None
-        return f"stalled: no new least value of f or of {measure} in {patience} steps"
+        return f"stalled: no new least value of f or of {measure} in {patience} steps; is the gradient right?"
 
     return rule
 

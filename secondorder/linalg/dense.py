@@ -70,6 +70,7 @@ def shifted_solve(H: Array, b: Array) -> tuple[Array, float]:
 
     Reference: :cite:`nocedal2006numerical`, Algorithm 3.3: :math:`\tau_0=0` if the diagonal is positive, else
     :math:`10^{-3}-\min_iH_{ii}`; then :math:`\tau\leftarrow\max(2\tau,10^{-3})`. Returns x and :math:`\tau`.
+    The :math:`10^{-3}` is absolute, as in the book: on a function whose curvatures are far smaller it is a large shift.
 
     >>> shifted_solve(np.diag([1.0, -1.0]), np.ones(2))[1]
     1.001

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Literal
 
 from secondorder.arrays import Array, epsilon, norm
-from secondorder.catalogue import fraction, method, positive
+from secondorder.catalogue import above_one, fraction, method, positive
 from secondorder.ledger import Ledger
 from secondorder.linalg import cubic_step, eigen, krylov_step, reduction_ratio
 from secondorder.run import Iterate, Iterates, products
@@ -27,7 +27,7 @@ def arc(
     initial_sigma: positive = 1.0,
     acceptance: fraction = 0.1,
     very_successful: fraction = 0.9,
-    growth: positive = 2.0,
+    growth: above_one = 2.0,
 ) -> Iterates:
     r"""ARC: cubic regularisation whose weight is judged like a trust radius.
 
@@ -51,9 +51,9 @@ def arc(
     initial_sigma : float > 0, default 1
         :math:`\sigma_0`. Conventions differ: :math:`\sigma=M/2` of ``cubic_newton``.
     acceptance, very_successful : float in (0, 1), default 0.1 and 0.9
-        :math:`\eta_1` and :math:`\eta_2`.
-    growth : float > 0, default 2
-        :math:`\gamma`, above 1 to be of use.
+        :math:`\eta_1\le\eta_2`; ``ValueError`` otherwise.
+    growth : float > 1, default 2
+        :math:`\gamma`.
 
     Yields
     ------
@@ -73,6 +73,8 @@ def arc(
     >>> history.status, abs(history.x).round(6)
     ('converged', array([0.      , 1.414214]))
     """
+    if acceptance > very_successful:
+        raise ValueError(f"acceptance must be at most very_successful; got {acceptance} and {very_successful}")
     sigma, grad, H = initial_sigma, problem.grad(x), None
     yield Iterate(x, grad=grad)
     f = problem.f(x)

@@ -71,7 +71,8 @@ def newton_cg(
 
     Guarantee, near a minimum with a positive definite Hessian: linear for a fixed :math:`\eta<1`; order 3/2 for the
     square root, :math:`(1+\sqrt5)/2` for the first choice of Eisenstat and Walker, 2 for the second.
-    Cost: one product an inner iteration and one to check, a gradient, a value a trial.
+    Cost: one product an inner iteration and one to check (three in all where the first direction has no positive
+    curvature), a gradient, a value a trial.
 
     Departures: from "eisenstat_walker_1" as published in that the step is the one taken after the line search.
 

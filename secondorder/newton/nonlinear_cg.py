@@ -54,8 +54,9 @@ def nonlinear_cg(
     Guarantee: on a quadratic with exact searches, the iterates of conjugate gradients, at most d of them.
     Cost: a value and a gradient a trial, two to four trials a step; four vectors.
 
-    Departures: the first trial repeats the last change of f, :math:`2(f_k-f_{k-1})/\varphi'(0)`, as Nocedal and Wright
-    do; Hager and Zhang's own code uses their approximate Wolfe conditions and a lower bound on :math:`\beta`.
+    Departures: the first trial repeats the last first-order change, :math:`\alpha_{k-1}g_{k-1}^\top d_{k-1}/g_k^\top d_k`
+    (:cite:`nocedal2006numerical`, §3.5), at most :math:`10^{10}` times the last step size; Hager and Zhang's
+    own code uses their approximate Wolfe conditions and a lower bound on :math:`\beta`.
 
     >>> import secondorder as so
     >>> so.minimize(so.problems.rosenbrock(), "nonlinear_cg").status

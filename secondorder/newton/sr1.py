@@ -41,11 +41,12 @@ def sr1(
         ``f``, ``grad``; ``trust_radius``, ``step``, ``radius`` (its length), ``decrease``, ``ratio``, ``updated``,
         ``accepted``. A rejected trial is a row. Ends as ``stalled`` when the step falls below rounding.
 
-    Guarantee: on a quadratic, after d independent steps B is the Hessian, whatever the searches; superlinear in
-    :math:`d+1` steps near a minimum.
+    Guarantee: on a quadratic, after d independent steps B is the Hessian, whatever the searches; superlinear
+    in :math:`d+1` steps near a minimum (:cite:`khalfan1993theoretical`).
     Cost: a value and a gradient an iteration, an eigendecomposition of B (about :math:`9d^3`).
 
-    Departures: none from Algorithm 6.2 but the rounding allowance in the ratio.
+    Departures from Algorithm 6.2: the radius shrinks to half the step, not half the radius; a trial outside the domain
+    quarters it and teaches nothing; a rounding allowance in the ratio.
 
     >>> import secondorder as so
     >>> so.minimize(so.problems.rosenbrock(), "sr1").status

@@ -36,8 +36,8 @@ def trust_region(
         h_k=\arg\min_{\|h\|\le\Delta_k}m(h),\quad m(h)=\nabla f(x_k)^\top h+\tfrac12h^\top\nabla^2f(x_k)h,\qquad
         \rho_k=\frac{f(x_k)-f(x_k+h_k)}{-m(h_k)} .
 
-    The step is taken if :math:`\rho_k>\eta`. Then :math:`\Delta\leftarrow\frac14\|h\|` if :math:`\rho<\frac14`,
-    :math:`\Delta\leftarrow\min(2\Delta,\Delta_{\max})` if :math:`\rho>\frac34` and the step reached the boundary.
+    The step is taken if :math:`\rho_k>\eta`. Then :math:`\Delta\leftarrow\frac14\|h\|`
+    if :math:`\rho<\frac14` or the step was not taken, :math:`\Delta\leftarrow\min(2\Delta,\Delta_{\max})` if :math:`\rho>\frac34` and the step reached the boundary.
 
     Parameters
     ----------
@@ -68,7 +68,8 @@ def trust_region(
     Cost: a value an iteration; after an accepted step a gradient, and a Hessian with its eigendecomposition or some
     products.
 
-    Departures: a rounding allowance is added to both sides of the ratio, without which no step is accepted near a
+    Departures: Nocedal and Wright shrink to :math:`\frac14\Delta`; a rounding allowance
+    is added to both sides of the ratio, without which no step is accepted near a
     solution.
 
     >>> import secondorder as so
@@ -96,7 +97,7 @@ def trust_region(
         f_new = problem.f(x + found.step)
         ratio = reduction_ratio(f, f_new, found.decrease, epsilon(x))
         accepted = ratio > acceptance
-        if ratio < 0.25:
+        if ratio < 0.25 or not accepted:
             trust_radius = radius / 4.0
         elif ratio > 0.75 and radius >= 0.99 * trust_radius:
             trust_radius = min(2.0 * trust_radius, max_radius)

@@ -135,7 +135,7 @@ def nesterov_ode(*, fineness: int = 2, restart: str = "never", method: Method | 
     hyper: dict[str, Any] = {"lipschitz": lipschitz, "restart": restart == "uphill"}
     end_with: list[str] = []
     for color, (label, run) in enumerate(edited(method, nesterov)):
-        history = minimize(problem, run, steps=int(end * np.sqrt(lipschitz)), tol=0.0, keep="x", **hyper)
+        history = minimize(problem, run, steps=int(np.ceil(end * np.sqrt(lipschitz))), tol=0.0, keep="x", **hyper)
         time, path = np.arange(len(history)) / np.sqrt(lipschitz), history["x"]
         thin = slice(None, None, max(1, len(path) // 150))
         paths.append(Line(path[thin, 0], path[thin, 1], label=label, color=color, markers=len(path) < 60, width=1.3))
@@ -163,7 +163,7 @@ def nesterov_ode(*, fineness: int = 2, restart: str = "never", method: Method | 
         (
             Panel(Axis("x₁", domain=side), Axis("x₂", domain=side), (field, *paths), title="the paths"),
             Panel(
-                Axis("time t = k/√L", domain=(0.0, end)), Axis("gap f(x) − f*", "log", domain=(1e-12, 1e1)),
+                Axis("time t = k/√L", domain=(0.0, end)), Axis("gap f(x) − f*", "log", domain=(1e-20, 1e1)),
                 tuple(gaps), title="the gap",
             ),
         ),

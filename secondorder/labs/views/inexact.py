@@ -115,7 +115,7 @@ def forcing_terms(
         (
             Panel(
                 Axis(across, domain=(0.0, 1.04 * furthest)), Axis("gradient norm ‖∇f‖", "log", domain=(1e-17, 1e2)),
-                (*marks, Rule(y=TOL, label="1e-11")), title="the descent",
+                (*marks, Rule(y=TOL, label="1e-11", dash=False)), title="the descent",
             ),
             Panel(
                 Axis("step", domain=(0.0, most + 1.0)), Axis("relative to the gradient norm", "log", domain=(1e-13, 1e2)),

@@ -79,7 +79,7 @@ def at_a_saddle(
     X, Y = np.linspace(left, right, 49), np.linspace(bottom, top, 61)
     Z = problem.values(*np.meshgrid(X, Y))
     marks: list[Any] = [Field(X, Y, Z, [-0.8, -0.4, 0.0, 0.3, 0.8, 1.6, 2.6, 3.8]), *_model(history, name, k)]
-    curvature: list[Any] = [Rule(x=0.0, label="curvature 0"), Rule(y=1e-8, label="tolerance")]
+    curvature: list[Any] = [Rule(x=0.0, label="curvature 0"), Rule(y=1e-8, label="tolerance", dash=False)]
     for color, (label, run) in enumerate(runs):
         path, j = run["x"], min(step, len(run) - 1)
         size = np.maximum(run.grad_norm[: j + 1], 1e-13)

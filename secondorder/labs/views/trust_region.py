@@ -82,7 +82,7 @@ def subproblem_in_the_plane(
     curve: list[Any] = [
         Line(t, np.where(t >= pole - 1e-9, inverse, np.nan), label="1/‖h(λ)‖, λ allowed", color=0, width=2.5),
         Line(t, np.where(t <= pole + 1e-9, inverse, np.nan), label="λ too small", color="muted", dash=True, width=1.5),
-        Rule(y=1.0 / radius, label="1/Δ"),
+        Rule(y=1.0 / radius, label="1/Δ", color=5, dash=False),
         Rule(x=pole, label="max(0, −λ₁)", color=2, dash=False),
         Line([multiplier], [length], label="the step", color=1, markers=True, line=False),
     ]
@@ -239,7 +239,7 @@ def _next_trial(history: History, k: int) -> list[Any]:
 
 def _trial_panel(landscape: str, runs: list[tuple[str, History]], k: int) -> Panel:
     longest = max(len(trial_run(landscape, run, tuple(hyper.items()))) for run, hyper in VARIANTS.values())
-    marks: list[Any] = [Rule(y=0.25, label="ρ = ¼"), Rule(y=0.75, label="ρ = ¾", dash=False)]
+    marks: list[Any] = [Rule(y=0.25, label="ρ = ¼", color=5, dash=False), Rule(y=0.75, label="ρ = ¾", dash=False)]
     for color, (label, history) in zip((0, 3), runs):
         made = min(k, len(history) - 1)
         trials = np.arange(1, made + 1)
