@@ -105,13 +105,13 @@ def wolfe(
 
     Returns
     -------
-    (step_size, value, what phi answered third, trials), or None after ``max_trials``; the last trial where all of them
-    fell steeply, as on a function that is not bounded below.
+    (step_size, value, what phi answered third, trials), or None after ``max_trials``, as on a function that is not
+    bounded below along the direction.
 
     >>> wolfe(lambda a: ((1 - 3 * a) ** 2, -6 * (1 - 3 * a), "there"), 1.0, -6.0, 1e-16, curvature=0.1)[2]
     'there'
     """
-    low, low_value, low_slope, high, step_size, low_answer = 0.0, f, slope, math.inf, first, None
+    low, low_value, low_slope, high, step_size = 0.0, f, slope, math.inf, first
     before = width = math.inf
     for trials in range(1, max_trials + 1):
         value, slope_here, answer = phi(step_size)
@@ -119,7 +119,7 @@ def wolfe(
         if not value <= f + sufficient_decrease * step_size * slope + allowance:
             high, high_value = step_size, value
         elif slope_here < curvature * slope:
-            low, low_value, low_slope, low_answer = step_size, value, slope_here, answer
+            low, low_value, low_slope = step_size, value, slope_here
         elif slope_here > -curvature * slope:
             high, high_value = step_size, value
         else:
@@ -132,4 +132,4 @@ def wolfe(
         interpolate = math.isfinite(bend) and bend > 0.0 and width <= 2.0 / 3.0 * last
         inner = -0.5 * low_slope * width**2 / bend if interpolate else 0.5 * width
         step_size = low + min(max(inner, 0.1 * width), 0.9 * width)
-    return (low, low_value, low_answer, max_trials) if low > 0.0 and math.isinf(high) else None
+    return None

@@ -57,7 +57,7 @@ def bfgs(problem: Ledger, x: Array, *, curvature: fraction = 0.9) -> Iterates:
             found = wolfe(ray(problem, x, direction), f, slope, epsilon(x), curvature=curvature, first=first)
         if found is None:
             if G is None:
-                return "stalled: no Wolfe point even along the gradient; is it right?"
+                return "stalled: no Wolfe point even along the gradient: is the gradient right, and f bounded below?"
             G = None
             continue
         step_size, f, grad_new, trials = found

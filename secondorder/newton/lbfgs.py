@@ -57,7 +57,7 @@ def lbfgs(problem: Ledger, x: Array, *, memory: count = 10, curvature: fraction 
             found = wolfe(ray(problem, x, direction), f, slope, epsilon(x), curvature=curvature, first=first)
         if found is None:
             if not pairs:
-                return "stalled: no Wolfe point even along the gradient; is it right?"
+                return "stalled: no Wolfe point even along the gradient: is the gradient right, and f bounded below?"
             pairs.clear()
             continue
         step_size, f, grad_new, trials = found

@@ -72,7 +72,7 @@ def nonlinear_cg(
             found = wolfe(ray(problem, x, direction), f, slope, epsilon(x), curvature=curvature, first=first)
         if found is None:
             if restarted:
-                return "stalled: no Wolfe point even along the gradient; is it right?"
+                return "stalled: no Wolfe point even along the gradient: is the gradient right, and f bounded below?"
             direction, first, beta, restarted = -grad, 1.0 / norm(grad), 0.0, True
             continue
         step_size, f_new, grad_new, trials = found

@@ -37,7 +37,8 @@ def trust_region(
         \rho_k=\frac{f(x_k)-f(x_k+h_k)}{-m(h_k)} .
 
     The step is taken if :math:`\rho_k>\eta`. Then :math:`\Delta\leftarrow\frac14\|h\|`
-    if :math:`\rho<\frac14` or the step was not taken, :math:`\Delta\leftarrow\min(2\Delta,\Delta_{\max})` if :math:`\rho>\frac34` and the step reached the boundary.
+    if :math:`\rho<\frac14` or the step was not taken,
+    :math:`\Delta\leftarrow\min(2\Delta,\Delta_{\max})` if :math:`\rho>\frac34` and the step reached the boundary.
 
     Parameters
     ----------
