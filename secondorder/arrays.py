@@ -41,6 +41,11 @@ def is_array(value: object) -> bool:
     )
 
 
+def is_sparse(value: object) -> bool:
+    """Whether ``value`` is a sparse matrix, of SciPy or CuPy."""
+    return hasattr(value, "tocsr") and hasattr(value, "toarray")
+
+
 def norm(x: Array) -> float:
     """The Euclidean norm as a Python float.
 

@@ -30,8 +30,8 @@ class History:
     ``status`` one of
 
         ``converged``, ``finished``, ``step_limit``, ``time_limit``, ``stopped`` (by the callback), ``interrupted``
-        (Ctrl-C), ``stalled`` (no representable progress), ``breakdown`` (the linear algebra or a function failed)
-        or ``diverged`` (an accepted iterate was not finite).
+        (Ctrl-C), ``stalled`` (no progress; the message says of what kind), ``breakdown`` (the linear algebra or a
+        function failed) or ``diverged`` (an accepted iterate was not finite).
     """
 
     def __init__(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from secondorder.arrays import Array, is_array, library, namespace
+from secondorder.arrays import Array, is_array, is_sparse, library, namespace, to_numpy
 
 ORACLES = {
     "f": "the value f(x), a number",
@@ -172,7 +172,7 @@ def to_device(problem: Problem, name: str, dtype: str | None = None) -> Problem:
     xp = library(name)
     moved = copy.copy(problem)
     for attribute, value in vars(problem).items():
-        if _is_sparse(value):
+        if is_sparse(value):
             if name == "cupy":
                 from cupyx.scipy import sparse as cupy_sparse
 
@@ -181,19 +181,13 @@ def to_device(problem: Problem, name: str, dtype: str | None = None) -> Problem:
                 value = value.toarray()
             if dtype is not None:
                 value = value.astype(dtype)
-        if is_array(value) and not _is_sparse(value):
+        if is_array(value) and not is_sparse(value):
             value = _moved(value, xp, dtype)
         setattr(moved, attribute, value)
     return moved
 
 
-def _is_sparse(value: Any) -> bool:
-    return hasattr(value, "tocsr") and hasattr(value, "toarray")
-
-
 def _moved(value: Array, xp: Any, dtype: str | None) -> Array:
-    from secondorder.arrays import to_numpy
-
     value = to_numpy(value)
     kind = value.dtype if dtype is None or value.dtype.kind != "f" else np.dtype(dtype)
     return xp.asarray(value.astype(kind), dtype=getattr(xp, kind.name))

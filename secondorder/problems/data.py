@@ -9,16 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from secondorder.arrays import Array, is_array, to_numpy
+from secondorder.arrays import Array, is_array, is_sparse, to_numpy
 from secondorder.catalogue import nearest
 
 BUNDLED = ("breast_cancer", "digits", "wine")
 """The data sets of scikit-learn; (rows, columns, classes) are (569, 30, 2), (1797, 64, 10) and (178, 13, 3)."""
-
-
-def is_sparse(A: Any) -> bool:
-    """Whether ``A`` is a sparse matrix, of SciPy or CuPy."""
-    return hasattr(A, "tocsr") and hasattr(A, "toarray")
 
 
 def load(data: Any) -> tuple[Array, Array, str]:

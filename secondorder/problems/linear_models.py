@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from secondorder.arrays import Array, namespace, to_numpy
+from secondorder.arrays import Array, is_sparse, namespace, to_numpy
 from secondorder.oracles import Problem
 from secondorder.problems import data as datasets
-from secondorder.problems.data import is_sparse
 
 
 class LinearModel(Problem):
