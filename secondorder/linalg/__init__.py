@@ -15,7 +15,7 @@ from secondorder.linalg.krylov import (
     steihaug,
 )
 from secondorder.linalg.line_search import armijo, reduction_ratio, rounding, wolfe
-from secondorder.linalg.secular import ModelStep, cubic_step, trust_region_step
+from secondorder.linalg.secular import ModelStep, cauchy_length, cubic_step, trust_region_step
 
 __all__ = [
     "CG",
@@ -26,6 +26,7 @@ __all__ = [
     "ModelStep",
     "TruncatedStep",
     "armijo",
+    "cauchy_length",
     "cg",
     "cubic_step",
     "eigen",

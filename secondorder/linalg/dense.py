@@ -16,6 +16,9 @@ class Eigen(NamedTuple):
     values: Array
     vectors: Array
 
+    def __matmul__(self, v: Array) -> Array:
+        return self.vectors @ (self.values * (namespace(v).matrix_transpose(self.vectors) @ v))
+
 
 def eigen(H: Array) -> Eigen:
     """The eigendecomposition of a symmetric matrix, about 9 d^3 operations.

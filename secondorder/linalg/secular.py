@@ -24,6 +24,22 @@ class ModelStep(NamedTuple):
     hard: bool
 
 
+def cauchy_length(grad: Array, Hg: Array) -> float:
+    r"""The distance along :math:`-g` to the extremum of the quadratic model, :math:`\|g\|^3/|g^\top Hg|`; 1 if there is none.
+
+    It has the units of x, and so gives a first trust radius; :math:`\|g\|` over its square has those of a cubic weight.
+
+    Reference: :cite:`conn2000trust`, §17.2.
+
+    >>> import numpy as np
+    >>> cauchy_length(np.asarray([0.0, 2.0]), np.asarray([0.0, 8.0]))
+    0.5
+    """
+    size, curvature = norm(grad), abs(float(grad @ Hg))
+    length = size**3 / curvature if curvature > 0.0 else 0.0
+    return length if 0.0 < length < math.inf else 1.0
+
+
 def cubic_step(grad: Array, H: Eigen, M: float) -> ModelStep:
     r"""The global minimiser of the cubic model :math:`m(h)=g^\top h+\tfrac12h^\top Hh+\tfrac M6\|h\|^3`.
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from secondorder.arrays import Array, epsilon, norm
 from secondorder.catalogue import above_one, fraction, method, positive
 from secondorder.ledger import Ledger
-from secondorder.linalg import cubic_step, eigen, krylov_step, reduction_ratio
+from secondorder.linalg import cauchy_length, cubic_step, eigen, krylov_step, reduction_ratio
 from secondorder.run import Iterate, Iterates, products
 
 SIGMA_MIN = 1e-10
@@ -24,7 +24,7 @@ def arc(
     x: Array,
     *,
     subproblem: Literal["exact", "krylov"] = "exact",
-    initial_sigma: positive = 1.0,
+    initial_sigma: positive | None = None,
     acceptance: fraction = 0.1,
     very_successful: fraction = 0.9,
     growth: above_one = 2.0,
@@ -48,8 +48,10 @@ def arc(
     subproblem : "exact" (default) or "krylov"
         "exact" is the global minimiser from an eigendecomposition; "krylov" that over a Krylov subspace, to a residual
         of :math:`0.1\min(1,\|g\|)\|g\|` (:func:`secondorder.linalg.krylov_step`): no matrix, and blind to the hard case.
-    initial_sigma : float > 0, default 1
-        :math:`\sigma_0`. Conventions differ: :math:`\sigma=M/2` of ``cubic_newton``.
+    initial_sigma : float > 0, optional
+        :math:`\sigma_0`, in units of f over x³. By default :math:`\|g\|/\Delta_0^2` with the length
+        :math:`\Delta_0` of the Cauchy step at the start (:func:`secondorder.linalg.cauchy_length`); the paper's
+        experiments set 1. Conventions differ: :math:`\sigma=M/2` of ``cubic_newton``.
     acceptance, very_successful : float in (0, 1), default 0.1 and 0.9
         :math:`\eta_1\le\eta_2`; ``ValueError`` otherwise.
     growth : float > 1, default 2
@@ -65,7 +67,7 @@ def arc(
     Guarantee: a gradient norm of :math:`\varepsilon` within :math:`O(\varepsilon^{-3/2})` iterations.
     Cost: one value an iteration; one gradient and one Hessian with its eigendecomposition an accepted step.
 
-    Departures: a rounding allowance on both sides of the ratio, as in ``trust_region``; :math:`\sigma_{\min}=10^{-10}`
+    Departures: :math:`\sigma_0` is measured, where the paper's experiments set 1; a rounding allowance on both sides of the ratio, as in ``trust_region``; :math:`\sigma_{\min}=10^{-10}`
     in place of the rounding unit, below which the model of an indefinite Hessian is no model.
 
     >>> import secondorder as so
@@ -75,9 +77,13 @@ def arc(
     """
     if acceptance > very_successful:
         raise ValueError(f"acceptance must be at most very_successful; got {acceptance} and {very_successful}")
-    sigma, grad, H = initial_sigma, problem.grad(x), None
+    grad = problem.grad(x)
     yield Iterate(x, grad=grad)
-    f = problem.f(x)
+    f, H = problem.f(x), eigen(problem.hess(x)) if subproblem == "exact" else None
+    sigma = initial_sigma
+    if sigma is None:
+        length = cauchy_length(grad, problem.hvp(x, grad) if H is None else H @ grad)
+        sigma = max(norm(grad) / length**2, SIGMA_MIN)
     while True:
         account: dict[str, Any] = {"sigma": sigma}
         if subproblem == "exact":

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from secondorder.arrays import Array, epsilon, norm
 from secondorder.catalogue import fraction, method, positive
 from secondorder.ledger import Ledger
-from secondorder.linalg import eigen, reduction_ratio, steihaug, trust_region_step
+from secondorder.linalg import cauchy_length, eigen, reduction_ratio, steihaug, trust_region_step
 from secondorder.run import Iterate, Iterates, products
 
 
@@ -22,7 +22,7 @@ def trust_region(
     x: Array,
     *,
     subproblem: Literal["exact", "steihaug"] = "exact",
-    initial_radius: positive = 1.0,
+    initial_radius: positive | None = None,
     max_radius: positive = 1e10,
     acceptance: fraction = 0.1,
 ) -> Iterates:
@@ -50,8 +50,9 @@ def trust_region(
         "exact" finds the global minimiser, hard case included (:func:`secondorder.linalg.trust_region_step`), and so
         leaves saddles; "steihaug" follows conjugate gradients to the boundary (:func:`secondorder.linalg.steihaug`,
         residual :math:`\min(\frac12,\sqrt{\|g\|})`), needs no matrix, and can stop at a saddle.
-    initial_radius : float > 0, default 1
-        :math:`\Delta_0`, in the units of x.
+    initial_radius : float > 0, optional
+        :math:`\Delta_0`, in the units of x. By default the length of the Cauchy step,
+        :math:`\|g\|^3/|g^\top Hg|` at the start (:func:`secondorder.linalg.cauchy_length`).
     max_radius : float > 0, default 1e10
         :math:`\Delta_{\max}`.
     acceptance : float in (0, 1), default 0.1
@@ -69,7 +70,7 @@ def trust_region(
     Cost: a value an iteration; after an accepted step a gradient, and a Hessian with its eigendecomposition or some
     products.
 
-    Departures: Nocedal and Wright shrink to :math:`\frac14\Delta`; a rounding allowance
+    Departures: the books leave :math:`\Delta_0` open; Nocedal and Wright shrink to :math:`\frac14\Delta`; a rounding allowance
     is added to both sides of the ratio, without which no step is accepted near a
     solution.
 
@@ -78,9 +79,12 @@ def trust_region(
     >>> history.status, abs(history.x).round(6)
     ('converged', array([0.      , 1.414214]))
     """
-    trust_radius, grad, H = initial_radius, problem.grad(x), None
+    grad = problem.grad(x)
     yield Iterate(x, grad=grad)
-    f = problem.f(x)
+    f, H = problem.f(x), eigen(problem.hess(x)) if subproblem == "exact" else None
+    trust_radius = initial_radius
+    if trust_radius is None:
+        trust_radius = min(cauchy_length(grad, problem.hvp(x, grad) if H is None else H @ grad), max_radius)
     while True:
         account: dict[str, Any] = {"trust_radius": trust_radius}
         if subproblem == "exact":

@@ -147,7 +147,7 @@ def test_a_model_that_is_always_very_successful_is_cubic_newton():
 
 
 def test_local_order_is_two():
-    history = so.minimize(so.problems.rosenbrock(), "arc")
+    history = so.minimize(so.problems.rosenbrock(), "arc", initial_sigma=1.0)
     assert abs(so.measured_order(history).value - 2.0) < 0.3
 
 

@@ -70,3 +70,11 @@ def test_raw_features_are_too_ill_conditioned_without_a_matrix(method):
     assert history.optimality["grad_norm"] > 1e-8
     best = so.minimize(problem, "newton")
     assert history.f[-1] > best.f[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "l2"), [("lbfgs", 1e-4), ("nonlinear_cg", 1e-4), ("nesterov", 1e-2)])
+def test_raw_features_are_solved_with_patience(method, l2):
+    """Some 15 000, 40 000 and 130 000 steps."""
+    problem = so.problems.logistic("breast_cancer", l2=l2)
+    assert_solved(problem, so.minimize(problem, method, steps=10**6))

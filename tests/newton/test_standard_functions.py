@@ -10,12 +10,11 @@ METHODS = ("trust_region", "arc")
 MATRIX_FREE = {"trust_region": {"subproblem": "steihaug"}, "arc": {"subproblem": "krylov"}, "newton_cg": {}}
 
 VALLEYS = {
-    # Down a valley that leads to infinity, where f tends to 0.242677; radii of 0.01, 0.1 and 10 lead to the minimum.
-    ("trust_region", "biggs_exp6"): (0.2426, {"initial_radius": 10.0}),
+    # Down a valley that leads to infinity, where f tends to 0.242677.
+    ("trust_region", "biggs_exp6"): (0.2426, {"initial_radius": 1.0}),
     # After a first stretch with sigma at 1e6, along a valley in which sigma falls only as fast as the gradient norm.
-    ("arc", "osborne_1"): (0.047, {"initial_sigma": 1e-4}),
+    ("arc", "osborne_1"): (0.047, {"initial_sigma": 1.0}),
 }
-CASES = [(method, name) for name in FUNCTIONS for method in METHODS]
 
 
 def reached(problem, f):
@@ -30,7 +29,8 @@ def assert_honest(problem, history):
     assert history.status in {"converged", "stalled", "step_limit"}
 
 
-@pytest.mark.parametrize(("method", "name"), [case for case in CASES if case not in VALLEYS])
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("method", METHODS)
 def test_a_known_minimum_is_reached(method, name):
     problem = FUNCTIONS[name]()
     history = so.minimize(problem, method)
@@ -45,13 +45,11 @@ def test_a_known_minimum_is_reached(method, name):
 @pytest.mark.parametrize(("method", "name"), VALLEYS)
 def test_a_valley_without_end_is_not_called_converged(method, name):
     problem = FUNCTIONS[name]()
-    level, remedy = VALLEYS[method, name]
-    history = so.minimize(problem, method, steps=2000)
+    level, hyper = VALLEYS[method, name]
+    history = so.minimize(problem, method, steps=2000, **hyper)
     assert history.status == "step_limit" and history.f[-1] > level
     assert not reached(problem, history.f[-1])
     assert_honest(problem, history)
-    history = so.minimize(problem, method, **remedy)
-    assert history.status == "converged" and reached(problem, history.f[-1])
 
 
 @pytest.mark.parametrize("method", MATRIX_FREE)

@@ -114,7 +114,7 @@ def test_a_large_radius_on_a_quadratic_is_newton(hyper):
 
 
 def test_local_order_is_two():
-    history = so.minimize(so.problems.rosenbrock(), "trust_region")
+    history = so.minimize(so.problems.rosenbrock(), "trust_region", initial_radius=1.0)
     assert abs(so.measured_order(history).value - 2.0) < 0.3
 
 

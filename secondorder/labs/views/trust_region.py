@@ -290,10 +290,10 @@ def _path_sentence(landscape: str, variant: str, history: History, k: int) -> st
 
 
 @functools.lru_cache(maxsize=512)
-def collection_run(name: str, subproblem: str = "exact", steps: int = 500) -> tuple[Any, History]:
-    """A standard test function, and a run on it with default settings."""
+def collection_run(name: str, initial_radius: float | None = None) -> tuple[Any, History]:
+    """A standard test function, and a run on it with default settings but for the first radius."""
     problem = problems.test_functions()[name]()
-    return problem, minimize(problem, trust_region, subproblem=subproblem, steps=steps, keep=("x", "step"))
+    return problem, minimize(problem, trust_region, initial_radius=initial_radius, steps=500, keep=("x", "step"))
 
 
 def reached(problem: Any, history: History) -> float | None:
