@@ -67,8 +67,9 @@ def arc(
     Guarantee: a gradient norm of :math:`\varepsilon` within :math:`O(\varepsilon^{-3/2})` iterations.
     Cost: one value an iteration; one gradient and one Hessian with its eigendecomposition an accepted step.
 
-    Departures: :math:`\sigma_0` is measured, where the paper's experiments set 1; a rounding allowance on both sides of the ratio, as in ``trust_region``; :math:`\sigma_{\min}=10^{-10}`
-    in place of the rounding unit, below which the model of an indefinite Hessian is no model.
+    Departures: :math:`\sigma_0` is measured, where the paper's experiments set 1; a rounding allowance on both sides of
+    the ratio, as in ``trust_region``; :math:`\sigma_{\min}=10^{-10}` in place of the rounding unit, below which the
+    model of an indefinite Hessian is no model.
 
     >>> import secondorder as so
     >>> history = so.minimize(so.problems.saddle(), "arc", x0=[1.0, 0.0])
