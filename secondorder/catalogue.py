@@ -19,7 +19,13 @@ import numpy as np
 from secondorder.ledger import Ledger
 from secondorder.oracles import ORACLES, Problem
 
-FAMILIES = ("newton",)
+MADE_BY = {
+    **dict.fromkeys(("residual", "jac"), "; for a residual, with problems.least_squares(residual, x0=...)"),
+    **dict.fromkeys(("signals", "ggn_product", "output_loss"), "; for a network, with problems.mlp(...)"),
+}
+"""Where a problem with an oracle comes from, if not from a function."""
+
+FAMILIES = ("newton", "least_squares", "natural", "kronecker", "diagonal")
 """The family packages of :mod:`secondorder`; importing one registers its methods."""
 
 
@@ -48,6 +54,7 @@ class Interval:
 positive = Annotated[float, Interval(0.0, math.inf, "(", ")")]
 nonnegative = Annotated[float, Interval(0.0, math.inf, "[", ")")]
 fraction = Annotated[float, Interval(0.0, 1.0, "(", ")")]
+below_one = Annotated[float, Interval(0.0, 1.0, "[", ")")]
 above_one = Annotated[float, Interval(1.0, math.inf, "(", ")")]
 count = Annotated[int, Interval(1, math.inf, "[", ")")]
 
@@ -138,7 +145,7 @@ class Method:
                 f"{', '.join(ledger.oracles) or 'none'}. Missing: "
                 + "; ".join(f"{name} ({ORACLES[name]})" for name in missing)
                 + ". Give it as Problem(f, grad=..., hess=..., x0=...), or derive all of them with "
-                "Problem.from_function(f, x0=...)"
+                "Problem.from_function(f, x0=...)" + "".join(MADE_BY.get(name, "") for name in missing[:1])
             )
 
 

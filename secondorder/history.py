@@ -11,10 +11,10 @@ import numpy as np
 
 from secondorder.arrays import Array, norm, to_numpy
 from secondorder.ledger import Ledger
-from secondorder.oracles import ORACLES, Problem
+from secondorder.oracles import CORE, ORACLES, Problem
 
-COSTS = {"f": 0.5, "grad": 1.0, "hvp": 2.0}
-"""Gradient-equivalents of an oracle call; a Hessian costs d unless told otherwise."""
+COSTS = {"f": 0.5, "grad": 1.0, "hvp": 2.0, "residual": 0.5, "ggn_product": 2.0, "signals": 1.0, "output_loss": 0.5}
+"""Gradient-equivalents of an oracle call (of each signal); a Hessian costs d and a Jacobian d/2 unless told otherwise."""
 
 RESERVED = ("f", "grad_norm", "seconds")
 
@@ -42,7 +42,7 @@ class History:
         self.status, self.message = "", ""
         self.tol: float | None = None
         self.rows: list[dict[str, Any]] = []
-        self.oracle = dict.fromkeys(ORACLES, 0)
+        self.oracle: dict[str, float] = dict.fromkeys(CORE, 0)
         self._problem: Problem | None = None
         self._optimality: dict[str, float] | None = None
 
@@ -83,22 +83,23 @@ class History:
     @property
     def gap(self) -> np.ndarray:
         """``f - f_star``, where the least value is known; otherwise above the best value of this run."""
-        return self.f - (np.min(self.f) if self.f_star is None else self.f_star)
+        return self.f - (np.fmin.reduce(self.f) if self.f_star is None else self.f_star)
 
     @property
     def counts(self) -> dict[str, np.ndarray]:
         """The calls of each oracle up to each row."""
-        return {name: np.asarray([row["#" + name] for row in self.rows]) for name in ORACLES}
+        return {name: np.asarray([row["#" + name] for row in self.rows]) for name in self.oracle}
 
     def cost(self, **weights: float) -> np.ndarray:
-        """Gradient-equivalents spent up to each row: a gradient 1, a value 1/2, an hvp 2, a Hessian d.
+        """Gradient-equivalents spent up to each row: a gradient 1, a value or residual 1/2, a product 2, a Hessian d, a
+        Jacobian d/2, each back-propagated signal 1; what a batch costs is its share.
 
         Other weights by name, ``cost(hess=2.0)``, since what a Hessian costs depends on the problem.
         """
         unknown = set(weights) - set(ORACLES)
         if unknown:
             raise TypeError(f"unknown oracle {unknown.pop()!r}; weights are for {', '.join(ORACLES)}")
-        weight = {**COSTS, "hess": float(self.d), **weights}
+        weight = {**COSTS, "hess": float(self.d), "jac": 0.5 * self.d, **weights}
         return sum((weight[name] * column for name, column in self.counts.items()), np.zeros(len(self)))
 
     @property
@@ -175,7 +176,7 @@ class History:
         if not self.rows:
             return f"<History of {self.method}: no rows>"
         last = self.rows[-1]
-        calls = ", ".join(f"{n} {name}" for name, n in self.oracle.items() if n)
+        calls = ", ".join(f"{n:g} {name}" for name, n in self.oracle.items() if n)
         reason = f" ({self.message})" if self.message else ""
         return (
             f"<History of {self.method} on {self.problem_name}: {self.status}{reason} after {len(self) - 1} steps, "

@@ -7,11 +7,16 @@ wrong shape that broadcasts, a NaN that makes every comparison false.
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
 from numbers import Real
 from typing import Any
 
+import numpy as np
+
 from secondorder.arrays import Array, frozen, is_array, namespace, read_only
-from secondorder.oracles import ORACLES, Problem, point
+from secondorder.linalg.layers import Layer
+from secondorder.oracles import CORE, ORACLES, Problem, point
 
 
 class NonFinite(FloatingPointError):
@@ -19,7 +24,7 @@ class NonFinite(FloatingPointError):
 
 
 class Ledger:
-    """A problem wrapped for one run; ``counts`` holds the calls of each oracle.
+    """A problem wrapped for one run; ``counts`` holds the calls of each oracle, those of a batch as its share.
 
     Attributes that are not oracles (``f_star``, ``name``, data) are those of the problem.
 
@@ -44,10 +49,14 @@ class Ledger:
             raise ValueError(
                 f"x0 must have shape {tuple(problem.x0.shape)} for problem {problem.name!r}; got {tuple(self.x.shape)}"
             )
-        self.counts = dict.fromkeys(ORACLES, 0)
+        self.counts: dict[str, float] = dict.fromkeys(sorted({*CORE, *problem.oracles}, key=list(ORACLES).index), 0)
+        self.share: float = 1
         self._dense: tuple[Array, Array] | None = None
+        self._rows: int | None = None
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # a copy is asked for some before it has a problem
+            raise AttributeError(name)
         return getattr(self.problem, name)
 
     @property
@@ -55,6 +64,18 @@ class Ledger:
         """The oracles on offer; a dense Hessian also serves for ``hvp``."""
         own = self.problem.oracles
         return (*own, "hvp") if "hess" in own and "hvp" not in own else own
+
+    def batches(self, batch_size: int | None, rng: np.random.Generator) -> Iterator[Ledger]:
+        """Random batches of the data without end; the whole of it for None."""
+        if batch_size is None:
+            while True:
+                yield self
+        for problem in self.problem.batches(batch_size, rng):
+            batch = copy.copy(self)
+            batch.problem, batch._dense = problem, None
+            if problem is not self.problem:
+                batch.share = problem.n / self.problem.n  # type: ignore[attr-defined]
+            yield batch
 
     def f(self, x: Array) -> float:
         """The value as a Python float; it may be infinite or NaN outside the domain of f."""
@@ -87,16 +108,63 @@ class Ledger:
             self._dense = (x, self.hess(x))
         return self._dense[1] @ v
 
-    def _ask(self, oracle: str, *arguments: Array) -> Any:
-        self.counts[oracle] += 1
+    def residual(self, x: Array) -> Array:
+        """The residual, shape (m,), m as the first time; it may hold infinities or NaN outside the domain."""
+        r = self._ask("residual", x)
+        r = self._checked("residual", r, x, (self._rows or max(1, getattr(r, "size", 0)),), finite=False)
+        self._rows = r.shape[0]
+        return r
+
+    def jac(self, x: Array) -> Array:
+        """The Jacobian of the residual, shape (m, d)."""
+        J = self._ask("jac", x)
+        return self._checked("jac", J, x, (self._rows or max(1, *getattr(J, "shape", (1,))[:1]), x.shape[0]))
+
+    def ggn_product(self, x: Array, v: Array) -> Array:
+        """The product with the generalised Gauss-Newton matrix, shape (d,)."""
+        return self._checked("ggn_product", self._ask("ggn_product", x, v), x, x.shape)
+
+    def output_loss(self, x: Array) -> tuple[Array, Array]:
+        """Gradient (n, C) and Hessian (n, C, C) of each example's loss with respect to its outputs."""
+        answer = self._ask("output_loss", x)
+        if not _is_pair(answer):
+            raise TypeError(f"output_loss must return {ORACLES['output_loss']}: two arrays; got {_kind(answer)}")
+        shapes = tuple(tuple(part.shape) for part in answer)
+        if len(shapes[0]) != 2 or shapes[1] != (*shapes[0], shapes[0][1]):
+            raise ValueError(f"output_loss must return arrays of shapes (n, C) and (n, C, C); got {shapes}")
+        first, second = (self._checked("output_loss", part, x, part.shape) for part in answer)
+        return first, second
+
+    def signals(
+        self, x: Array, kind: str, rng: np.random.Generator | None = None, samples: int = 1
+    ) -> tuple[Layer, ...]:
+        """For each layer its inputs (n, a) and back-propagated signals (K, n, b); counted K times."""
+        layers = self._ask("signals", x, kind, rng, samples)
+        if not isinstance(layers, (tuple, list)) or not layers or not all(map(_is_pair, layers)):
+            raise TypeError(
+                f"signals must return for each layer a pair of arrays (inputs, signals); got {_kind(layers)}"
+            )
+        shapes = [(tuple(inputs.shape), tuple(signals.shape)) for inputs, signals in layers]
+        n, K = shapes[0][0][:1], shapes[0][1][:1]
+        fitting = all(len(a) == 2 and len(s) == 3 and a[:1] == n and s[:2] == K + n for a, s in shapes)
+        if not fitting or sum(a[1] * s[2] for a, s in shapes) != x.shape[0]:
+            raise ValueError(
+                "signals must return inputs (n, a) and signals (K, n, b), n and K the same for all layers and the "
+                f"products a b adding up to {x.shape[0]}; got {', '.join(map(str, shapes))}"
+            )
+        self.counts["signals"] += (K[0] - 1) * self.share
+        return tuple(Layer(*(self._checked("signals", part, x, part.shape) for part in layer)) for layer in layers)
+
+    def _ask(self, oracle: str, *arguments: Any) -> Any:
+        self.counts[oracle] += self.share
         try:
-            return getattr(self.problem, oracle)(*map(read_only, arguments))
+            return getattr(self.problem, oracle)(*(read_only(a) if is_array(a) else a for a in arguments))
         except ValueError as error:
             if "read-only" in str(error):
                 raise ValueError(f"{oracle} writes to its argument: let it work on a copy of x") from error
             raise
 
-    def _checked(self, oracle: str, answer: Array, x: Array, shape: tuple[int, ...]) -> Array:
+    def _checked(self, oracle: str, answer: Array, x: Array, shape: tuple[int, ...], finite: bool = True) -> Array:
         if not is_array(answer) or type(answer) is not type(x):
             raise TypeError(
                 f"{oracle} must return {ORACLES[oracle]}, of the array library of x ({type(x).__name__}); "
@@ -111,6 +179,14 @@ class Ledger:
             answer = xp.astype(answer, x.dtype)
         elif not self.problem.fresh:
             answer = xp.asarray(answer, copy=True)
-        if not bool(xp.all(xp.isfinite(answer))):
+        if finite and not bool(xp.all(xp.isfinite(answer))):
             raise NonFinite(f"{oracle} returned a value that is not finite")
         return frozen(answer)
+
+
+def _is_pair(answer: Any) -> bool:
+    return isinstance(answer, tuple) and len(answer) == 2 and all(map(is_array, answer))
+
+
+def _kind(answer: Any) -> str:
+    return f"{type(answer).__name__} of {len(answer)}" if isinstance(answer, (tuple, list)) else type(answer).__name__

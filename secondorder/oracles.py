@@ -1,12 +1,12 @@
 """What a method may ask of a problem.
 
-A problem offers some of the oracles ``f``, ``grad``, ``hess`` and ``hvp``; a method names those that it needs.
+A problem offers some of the oracles in :data:`ORACLES`; a method names those that it needs.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,14 @@ ORACLES = {
     "grad": "the gradient, an array shaped like x",
     "hess": "the dense Hessian, an array of shape (d, d)",
     "hvp": "the Hessian-vector product hvp(x, v), an array shaped like x",
+    "residual": "the residual vector r(x), an array of shape (m,)",
+    "jac": "the Jacobian of the residual, an array of shape (m, d)",
+    "ggn_product": "the product ggn_product(x, v) with the generalised Gauss-Newton matrix, an array shaped like x",
+    "signals": "signals(x, kind, rng, samples), for each layer its inputs and back-propagated signals",
+    "output_loss": "for each example gradient (n, C) and Hessian (n, C, C) of its loss with respect to its outputs",
 }
+CORE = ("f", "grad", "hess", "hvp")
+"""The oracles of any smooth function."""
 
 
 class Problem:
@@ -30,6 +37,9 @@ class Problem:
         Value, gradient of shape (d,) and Hessian of shape (d, d). Give those that you have.
     hvp : callable of two arrays of shape (d,)
         The product of the Hessian at the first with the second. Without it, methods that need it use ``hess``.
+    residual, jac, ggn_product, signals, output_loss : callable, optional
+        For sums of squares, see :func:`secondorder.problems.least_squares`, and for networks, see
+        :func:`secondorder.problems.mlp`, which define them.
     x0 : array of shape (d,), optional
         Where a method starts when it is given no start of its own.
     name : str
@@ -52,6 +62,15 @@ class Problem:
     grad: Any = None
     hess: Any = None
     hvp: Any = None
+    residual: Any = None
+    jac: Any = None
+    ggn_product: Any = None
+    signals: Any = None
+    output_loss: Any = None
+    residual_weight: float = 0.5
+    """f is this times the squared norm of the residual."""
+    l2: float = 0.0
+    """f holds l2/2 |x|^2, which is not in ``ggn_product`` and ``signals``."""
     f_star: float | None = None
     x_star: Array | None = None
     fresh = True
@@ -67,8 +86,11 @@ class Problem:
         name: str = "problem",
         f_star: float | None = None,
         fresh: bool = False,
+        **more: Callable[..., Any],
     ) -> None:
-        for oracle, given in (("f", f), ("grad", grad), ("hess", hess), ("hvp", hvp)):
+        for oracle, given in {"f": f, "grad": grad, "hess": hess, "hvp": hvp, **more}.items():
+            if oracle not in ORACLES:
+                raise TypeError(f"Problem has no oracle {oracle!r}; it takes {', '.join(ORACLES)}")
             if given is not None:
                 if not callable(given):
                     raise TypeError(f"{oracle} must be a function ({ORACLES[oracle]}); got {type(given).__name__}")
@@ -82,6 +104,12 @@ class Problem:
     def oracles(self) -> tuple[str, ...]:
         """The names of the oracles that this problem offers."""
         return tuple(name for name in ORACLES if getattr(self, name) is not None)
+
+    def batches(self, batch_size: int, rng: np.random.Generator) -> Iterator[Problem]:
+        """Without end, the problem restricted to random batches of its data; the only batch of a sum over nothing is
+        the problem itself."""
+        while True:
+            yield self
 
     @staticmethod
     def from_function(f: Callable[[Array], Any], x0: Any = None, name: str | None = None) -> Problem:
@@ -97,7 +125,7 @@ class Problem:
         import autograd
 
         label = name or getattr(f, "__name__", "function").replace("<lambda>", "function")
-        grad, hess, hvp = map(_explained, (autograd.grad(f), autograd.hessian(f), autograd.hessian_vector_product(f)))
+        grad, hess, hvp = map(explained_derivative, (autograd.grad(f), autograd.hessian(f), autograd.hessian_vector_product(f)))
         problem = Problem(f, grad, hess, hvp, x0=x0, name=label)
         problem.fresh = True
         return problem
@@ -107,7 +135,7 @@ class Problem:
         return f"<{type(self).__name__} {self.name!r}{size}: {', '.join(self.oracles)}>"
 
 
-def _explained(derivative: Callable[..., Array]) -> Callable[..., Array]:
+def explained_derivative(derivative: Callable[..., Array], name: str = "f") -> Callable[..., Array]:
     """The same derivative, with autograd's two commonest errors in words."""
 
     def explained(*arguments: Array) -> Array:
@@ -115,7 +143,7 @@ def _explained(derivative: Callable[..., Array]) -> Callable[..., Array]:
             return derivative(*arguments)
         except TypeError as error:
             if "ArrayBox" in str(error):
-                raise TypeError("f cannot be differentiated: use autograd.numpy in it, not math or float()") from error
+                raise TypeError(f"{name} cannot be differentiated: use autograd.numpy in it, not math or float()") from error
             if "scalar-output" in str(error):
                 raise TypeError("f must return one number to be differentiated") from error
             raise

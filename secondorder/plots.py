@@ -21,7 +21,7 @@ Y_AXES = {"gap": "f(x) − f*", "f": "f(x)", "grad_norm": "‖∇f(x)‖"}
 
 
 def convergence(histories: Mapping[str, History], x: str = "step", y: str | None = None) -> Any:
-    """A figure of ``y`` against ``x`` for each history.
+    """A figure of ``y`` against ``x`` for each history, through the rows that have both.
 
     Parameters
     ----------
@@ -42,9 +42,10 @@ def convergence(histories: Mapping[str, History], x: str = "step", y: str | None
     for (label, history), color in zip(histories.items(), PALETTE * 10, strict=False):
         values = history.gap if y == "gap" else np.asarray(history[y], dtype=float)
         across = {"step": np.arange(len(history)), "cost": history.cost(), "seconds": history.seconds}[x]
+        across, values = across[~np.isnan(values)], values[~np.isnan(values)]
         if y in ("gap", "grad_norm"):
             values = np.where(values > 0.0, values, np.nan)
-        axes.plot(across, values, color=color, marker="." if len(history) < 60 else None, label=label)
+        axes.plot(across, values, color=color, marker="." if len(values) < 60 else None, label=label)
     if y in ("gap", "grad_norm"):
         axes.set_yscale("log")
     axes.set_xlabel(X_AXES[x])

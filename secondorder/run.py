@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from secondorder.arrays import Array, epsilon, frozen, is_array, norm, to_numpy
 from secondorder.catalogue import find
-from secondorder.history import History
+from secondorder.history import COSTS, History
 from secondorder.ledger import Ledger, NonFinite
 from secondorder.oracles import ORACLES, Problem
 from secondorder.stopping import StoppingRule, any_of, no_progress, step_limit, time_limit, tolerance
@@ -107,13 +107,16 @@ def run(
     """Drive ``iterates`` until they end or ``stop`` answers, and return ``history`` with a row for each.
 
     ``f`` and ``grad`` are taken from the iterate where it has them, otherwise evaluated off the books: recording
-    costs nothing that is counted or timed. An exception before the first row is raised; a later one ends the run
-    with a status and the rows so far. ``progress``, a number of steps, shows a bar once the run takes two seconds.
+    costs nothing that is counted or timed. Of a method that yields ``batch_grad`` they are evaluated in the first
+    and the last row, and whenever a gradient-equivalent was spent since the last time. An exception before the
+    first row is raised; a later one ends the run with a status and the rows so far. ``progress``, a number of steps,
+    shows a bar once the run takes two seconds.
     """
     bar: tqdm | None = None
     looker = Ledger(ledger.problem, ledger.x)
     walk, began, own = iter(iterates), time.perf_counter(), 0.0
     history.x = ledger.x
+    spent, complete = -1.0, True
     try:
         while not history.status:
             tick = time.perf_counter()
@@ -122,7 +125,9 @@ def run(
                 own += time.perf_counter() - tick
                 if not math.isfinite(norm(iterate.x)):
                     raise NonFinite("x is not finite")
-                row = {**_row(iterate, looker, keep), "seconds": own}
+                cost = sum(COSTS.get(name, ledger.x.shape[0]) * n for name, n in ledger.counts.items())
+                look = "batch_grad" not in iterate or cost >= spent + 1.0
+                row = {**_row(iterate, looker, keep, look), "seconds": own}
             except StopIteration as end:
                 history.status, _, history.message = (end.value or "finished").partition(": ")
                 break
@@ -131,7 +136,7 @@ def run(
                 break
             row.update({"#" + name: n for name, n in ledger.counts.items()})
             history.rows.append(row)
-            history.x = iterate.x
+            history.x, complete, spent = iterate.x, look, cost if look else spent
             if bar is not None:
                 bar.update()
             elif progress and time.perf_counter() - began > PATIENCE:
@@ -151,6 +156,11 @@ def run(
             error.add_note("the run up to here is this exception's .history")
         raise
     finally:
+        if not complete:
+            try:
+                history.rows[-1] = {**_row(Iterate(history.x), looker, ()), **history.rows[-1]}
+            except ArithmeticError as error:
+                history.status, history.message = "diverged", str(error)
         history.oracle = dict(ledger.counts)
         if bar is not None:
             bar.close()
@@ -181,16 +191,16 @@ def _asks_to_stop(callback: Callable[[Iterate], Any], iterate: Iterate) -> bool:
         return True
 
 
-def _row(iterate: Iterate, looker: Ledger, keep: Sequence[str]) -> dict[str, Any]:
+def _row(iterate: Iterate, looker: Ledger, keep: Sequence[str], look: bool = True) -> dict[str, Any]:
     given = iterate.quantities
     row: dict[str, Any] = {}
-    if "f" in given or looker.problem.f is not None:
+    if "f" in given or (look and looker.problem.f is not None):
         row["f"] = given["f"] if "f" in given else looker.f(iterate.x)
         if not math.isfinite(row["f"]):
             raise NonFinite(f"f is {row['f']:g}")
     if "grad" in given:
         row["grad_norm"] = norm(given["grad"])
-    elif looker.problem.grad is not None:
+    elif look and looker.problem.grad is not None:
         row["grad_norm"] = norm(looker.grad(iterate.x))
     row.update({k: v for k, v in given.items() if isinstance(v, (float, int, str)) and k != "f"})
     if "x" in keep:
@@ -275,22 +285,26 @@ def minimize(
         if given is not None and not callable(given):
             raise TypeError(f"{name} must be a function; got {type(given).__name__}")
     patience = max(1000, 10 * ledger.x.shape[0])
-    rules = [tolerance(info.measure, tol), step_limit(steps), no_progress(info.measure, patience)]
+    rules = [tolerance(info.measure, tol), step_limit(steps)]
+    if hyper.get("batch_size") is None:
+        rules.append(no_progress(info.measure, patience))
     if seconds is not None:
         rules.insert(1, time_limit(_number("seconds", seconds, 0.0)))
     if stop is not None:
         rules.append(stop)
+    random = {}
     if "rng" in inspect.signature(info.function).parameters:
-        hyper["rng"] = np.random.default_rng(seed)
+        random = {"rng": np.random.default_rng(seed)}
     keep = (keep,) if isinstance(keep, str) else tuple(keep)
     if not (seed is None or isinstance(seed, (int, np.integer))):
         raise ValueError(f"seed must be a whole number or None; got {seed!r}")
-    history = History(info.name, {**info.defaults(), **hyper}, ledger.name, ledger.x.shape[0], ledger.f_star)
+    settings = {**info.defaults(), **hyper, **({"seed": seed} if random else {})}
+    history = History(info.name, settings, ledger.name, ledger.x.shape[0], ledger.f_star)
     history.tol, history._problem = tol, ledger.problem
     if progress is None:
         progress = sys.stderr is not None and sys.stderr.isatty()
     run(
-        function(ledger, **hyper), ledger, stop=any_of(*rules), history=history, keep=keep, callback=callback,
+        function(ledger, **hyper, **random), ledger, stop=any_of(*rules), history=history, keep=keep, callback=callback,
         progress=steps if progress else None,
     )  # fmt: skip
     unseen = [name for name in keep if len(history) > 1 and name not in history.names]
@@ -327,11 +341,11 @@ class Comparison(dict[str, History]):
 
     def table(self) -> dict[str, dict[str, Any]]:
         """What :meth:`to_frame` shows, as plain dictionaries."""
-        called = [name for name in ORACLES if any(h.oracle[name] for h in self.values())]
+        called = [name for name in ORACLES if any(h.oracle.get(name) for h in self.values())]
         return {
             label: {
                 "status": h.status, "steps": max(len(h) - 1, 0), "f": _last(h.f), "grad_norm": _last(h.grad_norm),
-                **{f"{name}_calls": h.oracle[name] for name in called},
+                **{f"{name}_calls": h.oracle.get(name, 0) for name in called},
                 "gradient-equivalents": _last(h.cost()), "seconds": _last(h.seconds),
             }
             for label, h in self.items()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from secondorder.catalogue import find
-from secondorder.oracles import Problem
+from secondorder.oracles import CORE, Problem
 from secondorder.run import Iterate, minimize
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ def as_scipy(method: str | Callable[..., Any], **hyper: Any) -> Callable[..., Op
     **hyper
         Its hyper-parameters.
 
+    Raises ``ValueError`` for a method that needs more of a problem than value, gradient and Hessian.
+
     SciPy's ``jac`` (a function, or True), ``hess`` (a function, or ``"2-point"``, ``"3-point"``, ``"cs"``: differences
     of the gradient), ``hessp``, ``args``, ``tol``, ``callback`` (called with x, or with ``intermediate_result`` if that
     is its argument's name; StopIteration ends the run) and the options ``gtol`` and ``maxiter`` are honoured. Bounds,
@@ -44,6 +46,9 @@ def as_scipy(method: str | Callable[..., Any], **hyper: Any) -> Callable[..., Op
     function = find(method)
     name = function.method.name  # type: ignore[attr-defined]
     function.method.check(hyper)  # type: ignore[attr-defined]
+    foreign = [oracle for oracle in function.method.oracles(hyper) if oracle not in CORE]  # type: ignore[attr-defined]
+    if foreign:
+        raise ValueError(f"{name} needs {', '.join(foreign)}, which scipy.optimize.minimize cannot pass on")
 
     def scipy_method(
         fun: Callable[..., float],

@@ -24,7 +24,7 @@ def tolerance(measure: str, tol: float) -> StoppingRule:
 
 def target(f: float) -> StoppingRule:
     """``"converged"`` once the value is at most ``f``."""
-    return lambda row: "converged" if row["f"] <= f else None
+    return lambda row: "converged" if row.get("f", math.inf) <= f else None
 
 
 def step_limit(steps: int) -> StoppingRule:

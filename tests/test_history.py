@@ -57,7 +57,46 @@ def test_gap_is_above_the_least_value_or_the_best_of_the_run(history):
     assert unknown.gap.min() == 0.0
 
 
+@pytest.fixture
+def batched():
+    """Some rows were looked at: the first, the last, and one for each gradient-equivalent."""
+    data = np.random.default_rng(0).standard_normal((12, 2)), np.arange(12) % 2
+    return so.minimize(so.problems.mlp(data, [2, 3, 2]), "kfac", batch_size=1, steps=10, keep=("x", "left_factor"))
+
+
+def test_rows_not_looked_at_have_holes(batched):
+    assert np.isnan(batched.f[1]) and np.isnan(batched.grad_norm[1]) and not np.isnan(batched.f[-1])
+    assert np.nanmin(batched.gap) == 0.0 and np.isnan(batched.gap[1])
+    assert not np.any(np.isnan(batched["damping"][1:])) and batched.seconds.shape == (11,)
+    assert "nan" not in repr(batched) and "<img" in batched._repr_html_()
+    assert len(batched.to_frame()) == 11 and batched.to_frame()["f"].isna().sum() == np.isnan(batched.f).sum()
+
+
 # --------------------------------------------------------------------------------------------------------------- costs
+
+
+def test_costs_of_batches_are_their_shares(batched):
+    """A row's gradient, signal, products and values are a twelfth each; one signal for one sample."""
+    calls = batched.oracle
+    assert {name: round(12 * n) for name, n in calls.items() if n} == {
+        "f": 4,
+        "grad": 11,
+        "signals": 10,
+        "ggn_product": 1 + 2 * 9,
+    }
+    expected = calls["grad"] + calls["signals"] + 2.0 * calls["ggn_product"] + 0.5 * calls["f"]
+    assert batched.cost()[-1] == pytest.approx(expected)
+    assert batched.cost(signals=0.0, ggn_product=0.0, f=0.0)[-1] == calls["grad"]
+    assert "0.916667 grad" in repr(batched) and "1.58333 ggn_product" in repr(batched)
+    assert so.compare(so.problems.rosenbrock(), ["newton"]).table()["newton"].get("signals_calls") is None
+
+
+def test_costs_of_least_squares_are_half_a_gradient_for_a_column():
+    history = so.minimize(so.problems.get("test:box_3d"), "levenberg_marquardt")
+    calls = history.oracle
+    assert calls["jac"] and calls["residual"] and not calls["hess"]
+    assert history.cost()[-1] == 0.5 * calls["residual"] + 1.5 * calls["jac"]  # d = 3
+    assert history.cost(jac=1.0, residual=0.0)[-1] == calls["jac"]
 
 
 def test_costs_are_gradient_equivalents(history):
@@ -108,7 +147,7 @@ def assert_same(one, other):
     assert one.x.dtype == other.x.dtype
 
 
-@pytest.mark.parametrize("which", ["history", "mixed"])
+@pytest.mark.parametrize("which", ["history", "mixed", "batched"])
 def test_files_give_back_what_was_saved(which, request, tmp_path):
     h = request.getfixturevalue(which)
     h.save(tmp_path / "run.npz")

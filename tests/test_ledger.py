@@ -1,11 +1,14 @@
 """The problem as a method sees it: calls counted, answers checked, nothing shared."""
 
+import copy
+
 import array_api_strict
 import numpy as np
 import pytest
 
 import secondorder as so
 from secondorder.ledger import Ledger, NonFinite
+from secondorder.linalg import Layer
 
 
 def line(**changes):
@@ -89,3 +92,152 @@ def test_data_and_names_shine_through():
     assert ledger.A is problem.A and ledger.name == "quadratic" and ledger.f_star == 0.0
     with pytest.raises(AttributeError):
         ledger.nothing_of_the_kind  # noqa: B018
+
+
+# ------------------------------------------------------------------------------------- sums of squares, networks, batches
+
+
+def fit(**changes):
+    oracles = {"residual": lambda x: np.concatenate([x, x[:1]]), "jac": lambda x: np.eye(3, 2), **changes}
+    return Ledger(so.Problem(**oracles, x0=[1.0, 2.0]))
+
+
+def net(**changes):
+    """One layer of one output: two examples, two parameters."""
+    oracles = {
+        "signals": lambda x, kind, rng, samples: (Layer(np.ones((2, 2)), np.ones((samples, 2, 1))),),
+        "output_loss": lambda x: (np.ones((2, 1)), np.ones((2, 1, 1))),
+        "ggn_product": lambda x, v: v,
+        **changes,
+    }
+    return Ledger(so.Problem(**oracles, x0=[1.0, 2.0]))
+
+
+def network(n=12):
+    X = np.random.default_rng(0).standard_normal((n, 2))
+    return so.problems.mlp((X, np.arange(n) % 2), [2, 3, 2], l2=0.1)
+
+
+def test_a_residual_may_be_outside_the_domain_and_its_jacobian_may_not():
+    assert np.all(np.isnan(fit(residual=lambda x: np.full(3, np.nan)).residual(np.ones(2))))
+    with pytest.raises(NonFinite, match="jac returned a value that is not finite"):
+        fit(jac=lambda x: np.full((3, 2), np.inf)).jac(np.ones(2))
+
+
+def test_a_jacobian_has_the_rows_of_the_residual():
+    ledger = fit(jac=lambda x: np.eye(4, 2))
+    assert ledger.jac(ledger.x).shape == (4, 2)
+    ledger.residual(ledger.x)
+    with pytest.raises(ValueError, match=r"jac must return an array of shape \(3, 2\); got \(4, 2\)"):
+        ledger.jac(ledger.x)
+    with pytest.raises(ValueError, match=r"jac must return an array of shape \(3, 2\); got \(3,\)"):
+        fit(jac=lambda x: np.ones(3)).jac(np.ones(2))
+
+
+def test_a_residual_keeps_its_length():
+    lengths = iter([3, 4])
+    ledger = fit(residual=lambda x: np.ones(next(lengths)))
+    ledger.residual(ledger.x)
+    with pytest.raises(ValueError, match=r"residual must return an array of shape \(3,\); got \(4,\)"):
+        ledger.residual(ledger.x)
+
+
+@pytest.mark.parametrize("value", [np.ones((3, 1)), np.ones(()), np.ones(0)], ids=["column", "number", "empty"])
+def test_a_residual_is_a_vector(value):
+    with pytest.raises(ValueError, match="residual must return an array of shape"):
+        fit(residual=lambda x: value).residual(np.ones(2))
+
+
+def test_signals_count_as_many_times_as_there_are():
+    ledger = net()
+    ledger.signals(ledger.x, "monte_carlo", None, 5), ledger.signals(ledger.x, "empirical")
+    assert ledger.counts["signals"] == 6
+
+
+def test_the_parts_of_an_answer_take_the_precision_of_the_point_and_are_frozen():
+    ledger, x = net(), np.ones(2, dtype=np.float32)
+    (layer,) = ledger.signals(x, "exact")
+    for part in (*layer, *ledger.output_loss(x), ledger.ggn_product(x, x)):
+        assert part.dtype == np.float32 and not part.flags.writeable
+    assert isinstance(layer, Layer)
+
+
+def test_pairs_and_lists_of_layers_serve_as_well():
+    ledger = net(signals=lambda x, *how: [(np.ones((2, 2)), np.ones((1, 2, 1)))])
+    assert ledger.signals(ledger.x, "exact")[0].shape == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("oracle", "answer", "error", "message"),
+    [
+        ("signals", None, TypeError, "for each layer a pair of arrays .inputs, signals.; got NoneType"),
+        ("signals", Layer(np.ones((2, 2)), np.ones((1, 2, 1))), TypeError, "for each layer a pair.*; got Layer of 2"),
+        ("signals", (), TypeError, "for each layer a pair.*; got tuple of 0"),
+        ("signals", ((np.ones((2, 2)), [1.0]),), TypeError, "for each layer a pair.*; got tuple of 1"),
+        ("signals", ((np.ones((2, 2)), np.ones((2, 1))),), ValueError, r"got \(\(2, 2\), \(2, 1\)\)"),
+        ("signals", ((np.ones((2, 2)), np.ones((1, 3, 1))),), ValueError, r"n and K the same.*\(1, 3, 1\)"),
+        ("signals", ((np.ones((2, 3)), np.ones((1, 2, 1))),), ValueError, "products a b adding up to 2"),
+        (
+            "signals",
+            ((np.ones((2, 1)), np.ones((1, 2, 1))), (np.ones((2, 1)), np.ones((2, 2, 1)))),
+            ValueError,
+            "n and K the same for all layers",
+        ),
+        ("signals", ((np.ones((2, 2)), np.ones((1, 2, 1)) * 1j),), TypeError, "signals must be real"),
+        ("signals", ((np.ones((2, 2)), np.full((1, 2, 1), np.nan)),), NonFinite, "signals returned a value"),
+        ("output_loss", np.ones((2, 1)), TypeError, "output_loss must return for each .*two arrays; got ndarray"),
+        ("output_loss", (np.ones((2, 1)),), TypeError, "two arrays; got tuple of 1"),
+        ("output_loss", (np.ones(2), np.ones((2, 1, 1))), ValueError, r"\(n, C\) and \(n, C, C\); got \(\(2,\), "),
+        ("output_loss", (np.ones((2, 1)), np.ones((2, 2, 2))), ValueError, r"got \(\(2, 1\), \(2, 2, 2\)\)"),
+        ("output_loss", (np.ones((2, 1)), np.full((2, 1, 1), np.inf)), NonFinite, "output_loss returned a value"),
+        ("ggn_product", np.ones(3), ValueError, r"ggn_product must return an array of shape \(2,\); got \(3,\)"),
+        ("ggn_product", [1.0, 2.0], TypeError, "ggn_product must return the product .*; got list"),
+    ],
+    ids=str,
+)
+def test_bad_answers_of_a_network_are_named(oracle, answer, error, message):
+    ledger = net(**{oracle: lambda *arguments: answer})
+    arguments = {"signals": ("exact",), "ggn_product": (ledger.x,), "output_loss": ()}[oracle]
+    with pytest.raises(error, match=message):
+        getattr(ledger, oracle)(ledger.x, *arguments)
+
+
+def test_a_batch_is_a_ledger_on_the_same_books():
+    problem = network()
+    ledger = Ledger(problem)
+    batch = next(ledger.batches(3, np.random.default_rng(0)))
+    batch.grad(ledger.x), batch.f(ledger.x), ledger.grad(ledger.x)
+    batch.signals(ledger.x, "exact"), batch.hvp(ledger.x, ledger.x)
+    assert ledger.counts["grad"] == 1.25 and ledger.counts["f"] == 0.25 and ledger.counts["hvp"] == 0.25
+    assert ledger.counts["signals"] == 2 * 0.25
+    assert batch.n == 3 and ledger.n == 12 and batch.l2 == 0.1
+    expected = next(problem.batches(3, np.random.default_rng(0)))
+    np.testing.assert_array_equal(batch.grad(ledger.x), expected.grad(ledger.x))
+
+
+def test_batches_of_everything_and_of_no_sum_are_the_problem():
+    problem, rng = network(), np.random.default_rng(0)
+    ledger = Ledger(problem)
+    for size in (None, 12, 100):
+        batch = next(ledger.batches(size, rng))
+        batch.grad(ledger.x)
+        assert batch.problem is problem and batch.share == 1
+    assert ledger.counts["grad"] == 3
+    rosenbrock = Ledger(so.problems.rosenbrock())
+    next(rosenbrock.batches(5, rng)).grad(rosenbrock.x)
+    assert rosenbrock.counts["grad"] == 1
+
+
+def test_a_dense_hessian_of_one_batch_does_not_serve_another():
+    problem = network()
+    problem.hvp = None
+    ledger = Ledger(problem)
+    v = np.ones(ledger.x.shape)
+    for _, batch in zip(range(4), ledger.batches(3, np.random.default_rng(0))):
+        np.testing.assert_allclose(batch.hvp(ledger.x, v), batch.problem.hess(ledger.x) @ v, atol=1e-12)
+    assert ledger.counts["hess"] == 1.0
+
+
+def test_a_ledger_can_be_copied():
+    ledger = Ledger(so.problems.rosenbrock())
+    assert copy.copy(ledger).problem is ledger.problem and copy.deepcopy(ledger).name == "rosenbrock"

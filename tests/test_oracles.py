@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import secondorder as so
-from secondorder.oracles import point
+from secondorder.oracles import ORACLES, point
 
 
 def test_oracles_are_those_given():
@@ -14,10 +14,33 @@ def test_oracles_are_those_given():
     assert repr(so.Problem(abs, x0=[1.0, 2.0], name="corner")) == "<Problem 'corner', d=2: f>"
 
 
-@pytest.mark.parametrize("name", ["f", "grad", "hess", "hvp"])
+@pytest.mark.parametrize("name", ORACLES)
 def test_an_oracle_that_is_no_function_is_named(name):
     with pytest.raises(TypeError, match=rf"^{name} must be a function \(.*; got ndarray"):
         so.Problem(**{name: np.ones(2)})
+
+
+def test_every_oracle_may_be_given():
+    given = dict.fromkeys(ORACLES, abs)
+    assert so.Problem(**given).oracles == tuple(ORACLES)
+    with pytest.raises(TypeError, match="Problem has no oracle 'jacobian'; it takes f, grad, hess, hvp, residual, jac"):
+        so.Problem(jacobian=abs)
+
+
+def test_a_sum_over_nothing_has_one_batch_itself():
+    problem = so.problems.rosenbrock()
+    batches = problem.batches(3, np.random.default_rng(0))
+    assert next(batches) is problem and next(batches) is problem
+    assert problem.l2 == 0.0 and so.Problem(abs).residual_weight == 0.5
+
+
+@pytest.mark.parametrize("make", [lambda: so.problems.get("test:box_3d"), lambda: so.problems.get("nist:Misra1a")])
+def test_sums_of_squares_weigh_as_they_say(make):
+    problem = make()
+    x, w = problem.x0, problem.residual_weight
+    r, J = problem.residual(x), problem.jac(x)
+    assert float(problem.f(x)) == pytest.approx(w * r @ r, rel=1e-13)
+    np.testing.assert_allclose(problem.grad(x), 2.0 * w * J.T @ r, rtol=1e-12)
 
 
 def test_start_is_checked_and_not_shared():

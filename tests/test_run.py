@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import secondorder as so
+from secondorder.catalogue import count, positive
 from secondorder.run import Iterate
 
 
@@ -99,6 +100,148 @@ def test_a_problem_without_values_runs_and_shows():
     history = so.minimize(problem, "newton", line_search=None)
     assert history.status == "converged" and np.all(np.isnan(history.f))
     assert "<table>" in history._repr_html_()
+
+
+# ------------------------------------------------------------------------------------------------------------- batches
+
+
+@so.method(paper="nesterov2018lectures", needs=("grad",))
+def sgd(problem, x, *, batch_size: count | None = None, learning_rate: positive = 0.1, rng=None):
+    """Gradient descent on batches."""
+    name = "grad" if batch_size is None else "batch_grad"
+    for batch in problem.batches(batch_size, rng):
+        grad = batch.grad(x)
+        yield Iterate(x, **{name: grad}, step_size=learning_rate)
+        x = x - learning_rate * grad
+
+
+def network(n=12, **options):
+    X = np.random.default_rng(0).standard_normal((n, 2))
+    return so.problems.mlp((X, np.arange(n) % 2), [2, 3, 2], **options)
+
+
+def seen(history):
+    return np.flatnonzero(~np.isnan(history.f)).tolist()
+
+
+def test_a_batch_counts_as_its_share():
+    history = so.minimize(network(), sgd, batch_size=3, steps=10)
+    assert history.oracle["grad"] == 11 * 0.25
+    np.testing.assert_array_equal(history.counts["grad"], 0.25 * np.arange(1, 12))
+    signals = so.minimize(network(), "natural_gradient", batch_size=3, fisher="monte_carlo", samples=5, steps=2)
+    assert signals.oracle["signals"] == 2 * 5 * 0.25
+
+
+@pytest.mark.parametrize(("batch_size", "every"), [(3, 4), (5, 3), (6, 2), (11, 2), (12, 1), (100, 1)])
+def test_a_run_on_batches_is_looked_at_once_a_gradient(batch_size, every):
+    """At the start, whenever a gradient-equivalent was spent since the last look, and at the end."""
+    calls = []
+    problem = network()
+    value = problem.f
+    problem.f = lambda x: calls.append(1) or value(x)
+    history = so.minimize(problem, sgd, batch_size=batch_size, steps=9)
+    assert history.status == "step_limit" and len(history) == 10
+    assert seen(history) == sorted({*range(0, 10, every), 9})
+    assert len(calls) == len(seen(history))
+    np.testing.assert_array_equal(np.isnan(history.f), np.isnan(history.grad_norm))
+    assert np.all(history["step_size"] == 0.1), "what costs nothing is in every row"
+
+
+def test_on_all_of_the_data_every_row_is_complete():
+    history = so.minimize(network(), sgd, steps=9)
+    assert seen(history) == list(range(10)) and "grad_norm" in history.rows[4]
+
+
+def test_the_whole_as_a_batch_is_the_whole():
+    whole = so.minimize(network(), sgd, steps=9)
+    for size in (12, 13):
+        history = so.minimize(network(), sgd, batch_size=size, steps=9)
+        np.testing.assert_array_equal(history.f, whole.f)
+        assert history.oracle == whole.oracle
+
+
+def test_the_values_seen_are_those_of_all_the_data():
+    problem = network()
+    history = so.minimize(problem, sgd, batch_size=5, steps=8, keep="x")
+    for row in history.rows:
+        if "f" in row:
+            assert row["f"] == float(problem.f(row["x"]))
+            assert row["grad_norm"] == pytest.approx(np.linalg.norm(problem.grad(row["x"])), rel=1e-14)
+    assert history["x"].shape == (9, problem.x0.size)
+    kept = so.minimize(problem, sgd, batch_size=5, steps=8, keep="batch_grad")["batch_grad"]
+    batch = next(problem.batches(5, np.random.default_rng(0)))
+    np.testing.assert_array_equal(kept[0], batch.grad(problem.x0))
+
+
+def test_one_seed_is_one_history_and_another_is_another():
+    one, same, other = (so.minimize(network(), sgd, batch_size=5, steps=8, seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one.x, same.x)
+    assert np.any(one.x != other.x)
+
+
+def test_the_seed_is_on_record_where_there_is_one():
+    assert so.minimize(network(), sgd, seed=3, steps=1).hyper == {"batch_size": None, "learning_rate": 0.1, "seed": 3}
+    assert "seed" not in so.minimize(bowl(), "newton", seed=3).hyper
+
+
+def test_a_batch_run_converges_in_a_row_that_was_looked_at():
+    problem = network(l2=1.0)
+    start = so.minimize(problem, "newton").x
+    history = so.minimize(problem, sgd, start, batch_size=3)
+    assert (history.status, len(history)) == ("converged", 1)
+    history = so.minimize(problem, sgd, batch_size=11, tol=0.05)
+    assert history.status == "converged" and not np.isnan(history.grad_norm[-1])
+
+
+@pytest.mark.parametrize("end", ["callback", "interrupt", "ends", "breaks", "NaN", "overflow", "time"])
+def test_however_it_ends_the_last_row_is_complete(end):
+    """After 6 rows of a quarter each, the last not looked at before."""
+
+    @so.method(paper="nesterov2018lectures", needs=("grad",))
+    def ending(problem, x, *, batch_size: count | None = 3, rng=None):
+        for k, batch in enumerate(problem.batches(batch_size, rng)):
+            if k == 6 and end == "ends":
+                return "stalled"
+            if k == 6 and end == "breaks":
+                raise np.linalg.LinAlgError("singular")
+            if k == 6 and end == "interrupt":
+                raise KeyboardInterrupt
+            grad = batch.grad(x)
+            if k == 6 and end in ("NaN", "overflow"):
+                x = x * (np.nan if end == "NaN" else np.inf)
+            yield Iterate(x, batch_grad=grad)
+            x = x - 0.01 * grad
+
+    rows = []
+    options = {"callback": lambda it: rows.append(it) or len(rows) == 6} if end == "callback" else {}
+    if end == "time":
+        options = {"stop": lambda row: "time_limit" if row["step"] == 5 else None}
+    history = so.minimize(network(), ending, batch_size=3, keep="x", **options)
+    status = {"callback": "stopped", "interrupt": "interrupted", "ends": "stalled", "breaks": "breakdown",
+              "time": "time_limit"}.get(end, "diverged")  # fmt: skip
+    assert (history.status, len(history)) == (status, 6)
+    assert history.f[-1] == float(network().f(history.x)) and not np.isnan(history.grad_norm[-1])
+    np.testing.assert_array_equal(history.rows[-1]["x"], history.x)
+
+
+@pytest.mark.parametrize("steps", [2, 200])
+def test_a_value_that_is_infinite_where_it_is_looked_at_is_a_divergence(steps):
+    """x is finite all the time. Looked at in rows 0, 4, … and the last, which may be the first that is infinite; when a
+    row is refused for it, the one before, not looked at yet, is."""
+    problem = network()
+    value, start, rows = problem.f, problem.x0, 1 if steps == 2 else 3
+    far = [it.x for it in itertools.islice(sgd(network(), batch_size=3, rng=np.random.default_rng(0)), 5)][rows]
+    problem.f = lambda x: value(x) if np.linalg.norm(x - start) <= np.linalg.norm(far - start) else float("inf")
+    history = so.minimize(problem, sgd, batch_size=3, steps=steps)
+    assert history.status == "diverged" and "f is inf" in history.message
+    assert len(history) == (3 if steps == 2 else 4)
+    if steps == 200:
+        assert history.f[-1] == value(history.x) and "grad_norm" in history.rows[-1]
+
+
+def test_batch_runs_are_not_stalled_by_noise():
+    history = so.minimize(network(), sgd, batch_size=1, learning_rate=1e-9, steps=1500, tol=0.0)
+    assert history.status == "step_limit"
 
 
 # ---------------------------------------------------------------------------------------------------------------- keep

@@ -8,9 +8,12 @@ import pytest
 import scipy.optimize as opt
 
 import secondorder as so
+from secondorder.catalogue import find
+from secondorder.oracles import CORE
 
-METHODS = [info.name for info in so.methods() if info.kind == "optimiser"]
-SECOND_ORDER = [info.name for info in so.methods() if info.kind == "optimiser" and "hess" in info.oracles()]
+METHODS = [info.name for info in so.methods() if set(info.oracles()) <= set(CORE)]
+OTHERS = [info.name for info in so.methods() if info.name not in METHODS]
+SECOND_ORDER = [name for name in METHODS if "hess" in find(name).method.oracles()]
 X0 = np.asarray([-1.2, 1.0])
 
 
@@ -69,7 +72,8 @@ def test_five_variables(method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_value_and_gradient_in_one_function(method):
-    answer = minimize(method, fun=lambda x: (opt.rosen(x), opt.rosen_der(x)), jac=True, tol=1e-2)
+    more = {"maxiter": 100_000}
+    answer = minimize(method, fun=lambda x: (opt.rosen(x), opt.rosen_der(x)), jac=True, tol=1e-2, options=more)
     assert answer.success and np.linalg.norm(opt.rosen_der(answer.x)) <= 1e-2
 
 
@@ -260,3 +264,9 @@ def test_no_bounds_and_no_constraints_are_no_reason_to_refuse():
 def test_making_a_method_does_not_load_scipy():
     code = "import sys, secondorder as so; so.as_scipy('newton'); print('scipy.optimize' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("method", OTHERS)
+def test_a_method_that_needs_more_than_scipy_passes_is_refused(method):
+    with pytest.raises(ValueError, match=f"{method} needs .*which scipy.optimize.minimize cannot pass on"):
+        so.as_scipy(method)

@@ -34,13 +34,18 @@ def explorer_html(view: str) -> str:
 
 
 class Listing(SphinxDirective):
-    """``{listing} module.function``: its source as it stands in the library, without the docstring."""
+    """``{listing} module.function``, or ``module.Class.function``: its source as it stands in the library, without the
+    docstring."""
 
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        module, _, name = self.arguments[0].rpartition(".")
-        source = importlib.import_module(module)
+        owner, _, name = self.arguments[0].rpartition(".")
+        try:
+            source: Any = importlib.import_module(owner)
+        except ModuleNotFoundError:
+            module, _, class_name = owner.rpartition(".")
+            source = getattr(importlib.import_module(module), class_name)
         self.env.note_dependency(inspect.getfile(source))
         body = without_docstring(getattr(source, name))
         return [nodes.literal_block(body, body, language="python")]

@@ -1,6 +1,24 @@
 """The mathematics under the methods. No problem, no method: arrays in, arrays out."""
 
-from secondorder.linalg.dense import Eigen, eigen, flipped_solve, modified_cholesky, shifted_solve, solve_definite
+from secondorder.linalg.dense import (
+    Eigen,
+    Pseudoinverse,
+    column_norms,
+    damped_least_squares,
+    eigen,
+    flipped_solve,
+    modified_cholesky,
+    pseudoinverse,
+    shifted_solve,
+    solve_definite,
+)
+from secondorder.linalg.kronecker import (
+    eigenbasis_solve,
+    kronecker_damping,
+    kronecker_factors,
+    kronecker_moments,
+    kronecker_solve,
+)
 from secondorder.linalg.krylov import (
     CG,
     MINRES,
@@ -14,6 +32,7 @@ from secondorder.linalg.krylov import (
     minres,
     steihaug,
 )
+from secondorder.linalg.layers import ExampleGradients, Layer, join, split
 from secondorder.linalg.line_search import armijo, reduction_ratio, rounding, wolfe
 from secondorder.linalg.secular import ModelStep, cauchy_length, cubic_step, trust_region_step
 
@@ -21,25 +40,38 @@ __all__ = [
     "CG",
     "MINRES",
     "Eigen",
+    "ExampleGradients",
     "KrylovStep",
     "Lanczos",
+    "Layer",
     "ModelStep",
+    "Pseudoinverse",
     "TruncatedStep",
     "armijo",
     "cauchy_length",
     "cg",
+    "column_norms",
     "cubic_step",
+    "damped_least_squares",
     "eigen",
+    "eigenbasis_solve",
     "flipped_solve",
+    "join",
+    "kronecker_damping",
+    "kronecker_factors",
+    "kronecker_moments",
+    "kronecker_solve",
     "krylov_step",
     "lanczos",
     "lanczos_walk",
     "minres",
     "modified_cholesky",
+    "pseudoinverse",
     "reduction_ratio",
     "rounding",
     "shifted_solve",
     "solve_definite",
+    "split",
     "steihaug",
     "trust_region_step",
     "wolfe",

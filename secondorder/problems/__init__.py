@@ -16,8 +16,11 @@ from secondorder.catalogue import nearest
 from secondorder.oracles import Problem
 from secondorder.problems.chebyshev_rosenbrock import chebyshev_rosenbrock
 from secondorder.problems.classics import chain, double_well, himmelblau, pseudo_huber, rosenbrock, saddle
+from secondorder.problems.least_squares import least_squares
 from secondorder.problems.linear_models import ill_scaled_logistic, logistic, softmax
 from secondorder.problems.more_garbow_hillstrom import TEST_FUNCTIONS
+from secondorder.problems.networks import mlp
+from secondorder.problems.nist import FITS, nist
 from secondorder.problems.planes import (
     beale,
     booth,
@@ -44,11 +47,14 @@ __all__ = [
     "goldstein_price",
     "himmelblau",
     "ill_scaled_logistic",
+    "least_squares",
     "logistic",
     "matyas",
     "mccormick",
+    "mlp",
     "monkey_saddle",
     "names",
+    "nist",
     "pseudo_huber",
     "quadratic",
     "rosenbrock",
@@ -66,7 +72,12 @@ _PLAIN = (
     *(branin, goldstein_price, mccormick, styblinski_tang, monkey_saddle),
     *(pseudo_huber, chain, chebyshev_rosenbrock, soft_maximum, ill_scaled_logistic),
 )
-_ON_DATA = {"logistic": (logistic, ("breast_cancer",)), "softmax": (softmax, ("wine", "digits", "breast_cancer"))}
+_ON_DATA: dict[str, tuple[Callable[..., Problem], tuple[str, ...]]] = {
+    "logistic": (logistic, ("breast_cancer",)),
+    "softmax": (softmax, ("wine", "digits", "breast_cancer")),
+    "mlp": (mlp, ("digits", "diabetes", "two_moons")),
+}
+_READ_FILES = ("logistic", "softmax")
 
 
 def test_functions() -> dict[str, Callable[..., Problem]]:
@@ -91,7 +102,8 @@ def names() -> dict[str, Callable[..., Problem]]:
     """
     plain: dict[str, Callable[..., Problem]] = {factory.__name__: factory for factory in _PLAIN}
     on_data = {f"{model}:{data}": partial(make, data) for model, (make, sets) in _ON_DATA.items() for data in sets}
-    return {**plain, **on_data, **{f"test:{name}": make for name, make in TEST_FUNCTIONS.items()}}
+    fits = {f"nist:{name}": partial(nist, name) for name in FITS}
+    return {**plain, **on_data, **fits, **{f"test:{name}": make for name, make in TEST_FUNCTIONS.items()}}
 
 
 def get(name: str, **options: Any) -> Problem:
@@ -107,14 +119,15 @@ def get(name: str, **options: Any) -> Problem:
     Raises ``ValueError`` for an unknown name, listing the known ones.
 
     >>> get("chain", d=5), get("test:wood")
-    (<Chain 'chain', d=5: f, grad, hess, hvp>, <Powers 'test:wood', d=4: f, grad, hess, hvp>)
+    (<Chain 'chain', d=5: f, grad, hess, hvp>, <Powers 'test:wood', d=4: f, grad, hess, hvp, residual, jac>)
     >>> get("rosenbrok")
     Traceback (most recent call last):
     ValueError: unknown problem 'rosenbrok' (did you mean 'rosenbrock'?); known: quadratic, rosenbrock, himmelblau, \
 saddle, double_well, beale, booth, matyas, three_hump_camel, six_hump_camel, branin, goldstein_price, mccormick, \
 styblinski_tang, monkey_saddle, pseudo_huber, chain, chebyshev_rosenbrock, soft_maximum, ill_scaled_logistic, \
-logistic:breast_cancer, softmax:wine, softmax:digits, softmax:breast_cancer, logistic:PATH, softmax:PATH, test:NAME \
-with a NAME of test_functions()
+logistic:breast_cancer, softmax:wine, softmax:digits, softmax:breast_cancer, mlp:digits, mlp:diabetes, \
+mlp:two_moons, logistic:PATH, softmax:PATH, test:NAME with a NAME of test_functions(), \
+nist:NAME with a NAME of nist()
     """
     known = names()
     model, colon, data = str(name).partition(":")
@@ -128,13 +141,19 @@ with a NAME of test_functions()
                 )
         return make(**options)
     if model in _ON_DATA:
-        raise ValueError(f"{model} needs data, as in {model}:{_ON_DATA[model][1][0]} or {model}:PATH (a LIBSVM file)")
+        path = f" or {model}:PATH (a LIBSVM file)" if model in _READ_FILES else ""
+        raise ValueError(f"{model} needs data, as in {model}:{_ON_DATA[model][1][0]}{path}")
     if model == "test":
         raise ValueError(
             f"unknown test function {data!r}{nearest(data, TEST_FUNCTIONS)}; known: {', '.join(TEST_FUNCTIONS)}"
         )
+    if model == "nist":
+        return nist(data)
     if colon and model in known:
         raise ValueError(f"{model} takes no data; got {name!r}")
-    everything = [*(each for each in known if not each.startswith("test:")), *(f"{model}:PATH" for model in _ON_DATA)]
-    listed = ", ".join([*everything, "test:NAME with a NAME of test_functions()"])
+    everything = [
+        *(each for each in known if not each.startswith(("test:", "nist:"))),
+        *(f"{model}:PATH" for model in _READ_FILES),
+    ]
+    listed = ", ".join([*everything, "test:NAME with a NAME of test_functions()", "nist:NAME with a NAME of nist()"])
     raise ValueError(f"unknown problem {name!r}{nearest(str(name), everything)}; known: {listed}")

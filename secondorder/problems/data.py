@@ -59,6 +59,22 @@ def bundled(name: str) -> tuple[Array, Array]:
     return getattr(_scikit_learn(), f"load_{name}")(return_X_y=True)
 
 
+def two_moons(n: int = 200, noise: float = 0.1, seed: int = 0) -> tuple[Array, Array]:
+    """Two interleaved half circles of radius 1 in the plane, evenly spaced, with Gaussian noise; n points in all.
+
+    >>> X, y = two_moons()
+    >>> X.shape, y.sum()
+    ((200, 2), np.int64(100))
+    """
+    upper = np.linspace(0.0, np.pi, n - n // 2)
+    lower = np.linspace(0.0, np.pi, n // 2)
+    X = np.concatenate(
+        [np.stack([np.cos(upper), np.sin(upper)], axis=1), np.stack([1.0 - np.cos(lower), 0.5 - np.sin(lower)], axis=1)]
+    )
+    y = np.repeat([0, 1], [n - n // 2, n // 2])
+    return X + noise * np.random.default_rng(seed).standard_normal(X.shape), y
+
+
 def read_libsvm(path: Path) -> tuple[Array, Array]:
     """The sparse matrix and the labels of a file of lines ``label index:value index:value …``; ``.gz`` is read too."""
     if not path.exists():
@@ -77,26 +93,26 @@ def read_libsvm(path: Path) -> tuple[Array, Array]:
         ) from error
 
 
-def matrix(A: Any) -> Array:
+def matrix(A: Any, name: str = "A") -> Array:
     """``A`` as a matrix of its own, float32 or float64: CSR if it is sparse, else dense."""
     if is_sparse(A):
         from scipy.sparse import csr_array
 
         if _kind(A.dtype) is None:
-            raise TypeError(f"A must hold real numbers; got dtype {A.dtype}")
+            raise TypeError(f"{name} must hold real numbers; got dtype {A.dtype}")
         A = csr_array(A, dtype=_kind(A.dtype), copy=True)
         A.sum_duplicates()
         entries = A.data
     else:
-        A = _array(A, "A")
+        A = _array(A, name)
         if _kind(A.dtype) is None:
-            raise TypeError(f"A must hold real numbers; got dtype {A.dtype}")
+            raise TypeError(f"{name} must hold real numbers; got dtype {A.dtype}")
         A = entries = np.array(A, dtype=_kind(A.dtype), order="C")
     if A.ndim != 2 or 0 in A.shape:
-        raise ValueError(f"A must be a matrix with at least one row and one column; got shape {A.shape}")
+        raise ValueError(f"{name} must be a matrix with at least one row and one column; got shape {A.shape}")
     bad = int(np.sum(~np.isfinite(entries)))
     if bad:
-        raise ValueError(f"A must be finite; got {bad} entries that are NaN or infinite")
+        raise ValueError(f"{name} must be finite; got {bad} entries that are NaN or infinite")
     return A
 
 

@@ -124,6 +124,16 @@ def total(u: Any) -> Any:
     return namespace(u).sum(u, axis=0, keepdims=True)
 
 
+def power(u: Any, v: Any) -> Any:
+    """u^v for positive u, either of them a jet or an array.
+
+    >>> import numpy as np
+    >>> power(np.asarray([4.0]), variables(np.asarray([0.5]))).value
+    array([2.])
+    """
+    return exp(v * log(u))
+
+
 def _elementary(name: str, slopes: Callable[[Any, Array], tuple[Array, Array]]) -> Callable[[Any], Any]:
     """The function of the array library called ``name``, of arrays and of jets; ``slopes`` are φ' and φ''."""
 

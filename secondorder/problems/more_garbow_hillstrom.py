@@ -6,7 +6,7 @@ at the local minima known for its size: those of the collection and some that it
 
 >>> p = wood()
 >>> p, float(p.f(p.x0)), p.known_minima
-(<Powers 'test:wood', d=4: f, grad, hess, hvp>, 19192.0, (0.0,))
+(<Powers 'test:wood', d=4: f, grad, hess, hvp, residual, jac>, 19192.0, (0.0,))
 """
 
 from __future__ import annotations

@@ -14,16 +14,17 @@ from secondorder.problems.jets import variables
 
 
 class SumOfSquares(Problem):
-    r"""A nonlinear least-squares problem without the half,
+    r"""A nonlinear least-squares problem with the weight w, 1 unless a subclass has another ``residual_weight``,
 
     .. math::
 
-        f=\sum_ir_i(x)^2,\qquad\nabla f=2J^\top r,\qquad\nabla^2f=2\Big(J^\top J+\sum_ir_i\nabla^2r_i\Big).
+        f=w\sum_ir_i(x)^2,\qquad\nabla f=2wJ^\top r,\qquad\nabla^2f=2w\Big(J^\top J+\sum_ir_i\nabla^2r_i\Big).
 
     ``known_minima`` are the values at the known local minima, least first; some are only approached at infinity.
     """
 
     x0: Array
+    residual_weight = 1.0
 
     def __init__(self, name: str, x0: Any, known_minima: tuple[float, ...] = (), x_star: Any = None) -> None:
         f_star = min(known_minima, default=None)
@@ -45,14 +46,14 @@ class SumOfSquares(Problem):
 
     def f(self, x: Array) -> Array:
         r = self.residual(x)
-        return r @ r
+        return self.residual_weight * (r @ r)
 
     def grad(self, x: Array) -> Array:
-        return 2.0 * (self.jac(x).T @ self.residual(x))
+        return 2.0 * self.residual_weight * (self.jac(x).T @ self.residual(x))
 
     def hess(self, x: Array) -> Array:
         J = self.jac(x)
-        return 2.0 * (J.T @ J + self.curvature(x, self.residual(x)))
+        return 2.0 * self.residual_weight * (J.T @ J + self.curvature(x, self.residual(x)))
 
     def hvp(self, x: Array, v: Array) -> Array:
         return self.hess(x) @ v
@@ -111,7 +112,7 @@ class Powers(SumOfSquares):
         slope = self.p * u ** (self.p - 1.0)
         Jv = self.L @ v + self.P @ (slope * Mv)
         JtJv = self.L.T @ Jv + self.M.T @ (slope * (self.P.T @ Jv))
-        return 2.0 * (JtJv + self.M.T @ (self._weights(x, self.residual(x)) * Mv))
+        return 2.0 * self.residual_weight * (JtJv + self.M.T @ (self._weights(x, self.residual(x)) * Mv))
 
     def _weights(self, x: Array, w: Array) -> Array:
         u = self.M @ x + self.a
@@ -162,9 +163,9 @@ class Formula(SumOfSquares):
 
     def grad(self, x: Array) -> Array:
         r = self._evaluated(variables(x))
-        return 2.0 * (r.first.T @ r.value)
+        return 2.0 * self.residual_weight * (r.first.T @ r.value)
 
     def hess(self, x: Array) -> Array:
         r = self._evaluated(variables(x))
         bend = namespace(x).sum(r.value[:, None, None] * r.second, axis=0)
-        return 2.0 * (r.first.T @ r.first + bend)
+        return 2.0 * self.residual_weight * (r.first.T @ r.first + bend)

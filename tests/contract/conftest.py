@@ -12,9 +12,40 @@ import pytest
 import secondorder as so
 from secondorder.catalogue import find
 from secondorder.ledger import Ledger
+from secondorder.problems.jets import coordinates, exp
+from secondorder.problems.sums_of_squares import Formula
 
 METHODS = so.methods()
-PROBLEMS = (lambda: so.problems.ill_scaled_logistic(n=40, d=5, decades=0.5, l2=1e-2),)
+CIRCLING = {"adam", "adamw"}
+"""Their steps do not shrink with the gradient: they come near a solution and circle there."""
+
+
+def network(loss):
+    """12 examples, 3 hidden units."""
+    X = np.random.default_rng(0).standard_normal((12, 2))
+    y = X @ [1.0, 2.0] > 0.0 if loss == "softmax" else np.sin(X @ [[0.5, 0.0], [1.0, 0.5]])
+    return so.problems.mlp((X, y), [2, 3, 2], loss=loss, l2=1e-2)
+
+
+def decay(x, t, y):
+    size, rate = coordinates(x)
+    return size * exp(-rate * t) - y
+
+
+def curve_fit():
+    """An exponential with noise, linear in its first parameter."""
+    t = np.linspace(0.0, 2.0, 9)
+    problem = Formula("decay", decay, [1.0, 0.5], t=t, y=3.0 * np.exp(-1.5 * t) + 0.1 * np.cos(9.0 * t))
+    problem.linear = (0,)
+    return problem
+
+
+PROBLEMS = (
+    lambda: so.problems.ill_scaled_logistic(n=40, d=5, decades=0.5, l2=1e-2),
+    lambda: network("softmax"),
+    lambda: network("squared"),
+    curve_fit,
+)
 
 
 def settings(info):
@@ -41,17 +72,32 @@ def pytest_generate_tests(metafunc):
 
 
 @pytest.fixture
-def offering():
-    """A function from oracle names to a fresh small problem that offers them."""
+def offers():
+    """A function from oracle names to all the small problems that offer them, fresh."""
 
     def make(*oracles):
-        for factory in PROBLEMS:
-            problem = factory()
-            if set(oracles) <= set(Ledger(problem).oracles):
-                return problem
-        pytest.fail(f"no problem in tests/contract/conftest.py offers {', '.join(oracles)}: add one")
+        found = [p for p in (factory() for factory in PROBLEMS) if set(oracles) <= set(Ledger(p).oracles)]
+        return found or pytest.fail(f"no problem in tests/contract/conftest.py offers {', '.join(oracles)}: add one")
 
     return make
+
+
+@pytest.fixture
+def offering(offers):
+    """The first of them."""
+    return lambda *oracles: offers(*oracles)[0]
+
+
+@pytest.fixture
+def divisible(offers):
+    """The first of them that has batches, or else the first."""
+    return lambda *oracles: max(offers(*oracles), key=lambda p: type(p).batches is not so.Problem.batches)
+
+
+@pytest.fixture
+def endless():
+    """A function that says whether a setting may run on for ever: random batches, or steps that do not shrink."""
+    return lambda info, hyper=(): info.name in CIRCLING or "batch_size" in hyper
 
 
 @pytest.fixture

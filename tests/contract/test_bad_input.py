@@ -1,8 +1,10 @@
 """Bad input: an error that names the argument before the first step, a status after it; never a silent NaN.
 
-Each table has one row a case. ``problem`` is a quartic bowl in three variables, which takes every method several steps.
+Each table has one row a case. ``problem`` is a bowl in three variables, quartic in two, which takes every method several
+steps. It is a sum of squares as well, and the loss of a network of one example whose outputs are its weights.
 """
 
+import functools
 import itertools
 import re
 import warnings
@@ -12,19 +14,69 @@ import pytest
 
 import secondorder as so
 from secondorder.catalogue import find
+from secondorder.linalg import Layer
+from secondorder.oracles import CORE
 
 NAN, INF = float("nan"), float("inf")
 X0 = [3.0, -2.0, 1.0]
-BOWL = {
-    "f": lambda x: float(0.25 * x**2 @ x**2 + 0.5 * x @ x),
-    "grad": lambda x: x**3 + x,
-    "hess": lambda x: np.diag(3.0 * x**2 + 1.0),
-    "hvp": lambda x, v: (3.0 * x**2 + 1.0) * v,
-}
+QUARTIC = np.asarray([1.0, 1.0, 0.0])
+
+
+def separable(f, slope, curvature, scale=1.0):
+    """The oracles of a sum over the coordinates, and of the network whose outputs are the parameters."""
+
+    def signals(x, kind, rng=None, samples=1):
+        root = np.diag(np.sqrt(scale * curvature(x)))
+        U = {"unit": np.eye(x.size), "exact": root, "empirical": scale * slope(x)[None]}.get(kind)
+        if U is None:
+            U = rng.choice([-1.0, 1.0], (samples, x.size)) @ root / np.sqrt(samples)
+        return (Layer(np.ones((1, 1)), U[:, None, :]),)
+
+    return {
+        "f": lambda x: scale * float(np.sum(f(x))),
+        "grad": lambda x: scale * slope(x),
+        "hess": lambda x: scale * np.diag(curvature(x)),
+        "hvp": lambda x, v: scale * curvature(x) * v,
+        "ggn_product": lambda x, v: scale * curvature(x) * v,
+        "signals": signals,
+        "output_loss": lambda x: (scale * slope(x)[None], scale * np.diag(curvature(x))[None]),
+    }
+
+
+def oracles(scale=1.0):
+    """The bowl, :math:`\\frac12r^2` in each coordinate; the third residual is linear."""
+    root = scale**0.5
+    return {
+        **separable(
+            lambda x: 0.25 * QUARTIC * x**4 + 0.5 * x**2,
+            lambda x: QUARTIC * x**3 + x,
+            lambda x: 3.0 * QUARTIC * x**2 + 1.0,
+            scale,
+        ),
+        "residual": lambda x: root * x * np.sqrt(0.5 * QUARTIC * x**2 + 1.0),
+        "jac": lambda x: np.diag(root * (QUARTIC * x**2 + 1.0) / np.sqrt(0.5 * QUARTIC * x**2 + 1.0)),
+    }
+
+
+BOWL = oracles()
 
 
 def bowl(x0=X0, **changes):
-    return so.Problem(**{**BOWL, **changes}, x0=x0)
+    problem = so.Problem(**{**BOWL, **changes}, x0=x0)
+    problem.linear = (2,)
+    return problem
+
+
+@functools.cache
+def asked(name):
+    """The oracles that a run of the method calls on the bowl, those for the record included."""
+    called = set()
+
+    def noting(oracle):
+        return lambda *arguments: called.add(oracle) or BOWL[oracle](*arguments)
+
+    so.minimize(bowl(**{oracle: noting(oracle) for oracle in BOWL}), name, steps=5)
+    return called
 
 
 def always(bad):
@@ -39,12 +91,16 @@ def later(bad, calls=2):
 def after(oracle, bad, calls):
     count = 0
 
-    def function(*points):
+    def function(*arguments):
         nonlocal count
         count += 1
-        return (BOWL[oracle] if count <= calls else bad)(*points)
+        return (BOWL[oracle] if count <= calls else bad)(*arguments)
 
     return function
+
+
+def layer(signals):
+    return (Layer(np.ones((1, 1)), signals),)
 
 
 def broken(*points):
@@ -128,9 +184,8 @@ def test_missing_oracle(setting):
     info, hyper = setting
     for name in info.oracles(hyper):
         offered = {n: oracle for n, oracle in BOWL.items() if n != name and (n, name) != ("hess", "hvp")}
-        with pytest.raises(
-            ValueError, match=rf"{info.name} needs .*Missing: {name} \(.*Problem\(f, grad=.*from_function"
-        ):
+        how = r"Problem\(f, grad=.*from_function" if name in CORE else ""
+        with pytest.raises(ValueError, match=rf"{info.name} needs .*Missing: {name} \(.*{how}"):
             so.minimize(so.Problem(**offered, x0=X0), info.name, **hyper)
 
 
@@ -178,13 +233,37 @@ AT_THE_START = {
     "grad is short": ({"grad": lambda x: x[:2]}, ValueError, r"grad must return an array of shape \(3,\); got \(2,\)"),
     "grad is complex": ({"grad": lambda x: x + 1j}, TypeError, "grad must be real; got dtype complex128"),
     "grad raises": ({"grad": broken}, RuntimeError, "the simulator fell over"),
+    "residual is NaN": ({"residual": lambda x: x * NAN}, ValueError, "cannot be evaluated at the start"),
+    "residual is infinite": ({"residual": lambda x: x * INF}, ValueError, "cannot be evaluated at the start"),
+    "residual is a number": ({"residual": lambda x: 1.0}, TypeError, "residual must return the residual.*got float"),
+    "residual is a column": (
+        {"residual": lambda x: x[:, None]},
+        ValueError,
+        r"residual must return an array of shape \(3,\); got \(3, 1\)",
+    ),
+    "residual raises": ({"residual": broken}, RuntimeError, "the simulator fell over"),
+    "jac is NaN": ({"jac": lambda x: np.diag(x * NAN)}, ValueError, "cannot be evaluated at the start: jac"),
+    "jac is a vector": (
+        {"jac": lambda x: x},
+        ValueError,
+        r"jac must return an array of shape \(3, 3\); got \(3,\)",
+    ),
+    "jac has a row too few": (
+        {"jac": lambda x: BOWL["jac"](x)[:2]},
+        ValueError,
+        r"jac must return an array of shape \(3, 3\); got \(2, 3\)",
+    ),
+    "jac is a list": ({"jac": lambda x: np.eye(3).tolist()}, TypeError, "jac must return the Jacobian.*got list"),
 }
 
 
 @pytest.mark.parametrize(("changes", "error", "message"), AT_THE_START.values(), ids=AT_THE_START)
 def test_at_the_start(info, changes, error, message):
-    with pytest.raises(error, match=message):
-        so.minimize(bowl(**changes), info.name)
+    if set(changes) <= asked(info.name):
+        with pytest.raises(error, match=message):
+            so.minimize(bowl(**changes), info.name)
+    else:
+        assert not so.minimize(bowl(**changes), info.name, steps=5).message
 
 
 # ------------------------------------------------------------------------------------------------------ during the run
@@ -225,18 +304,101 @@ DURING = {
     "hvp is NaN": ("hvp", always(lambda x, v: v * NAN), ENDS, ""),
     "hvp has the wrong shape": ("hvp", always(lambda x, v: v[:2]), {"breakdown"}, "hvp must return an array of shape"),
     "hvp raises": ("hvp", always(broken), {"breakdown"}, "RuntimeError: the simulator fell over"),
+    "residual is NaN later": ("residual", later(lambda x: x * NAN), ENDS, ""),
+    "residual grows by a row later": (
+        "residual",
+        later(lambda x: np.ones(4)),
+        {"breakdown"},
+        r"residual must return an array of shape \(3,\)",
+    ),
+    "residual raises later": ("residual", later(broken), {"breakdown"}, "RuntimeError: the simulator fell over"),
+    "jac is NaN later": ("jac", later(lambda x: np.full((3, 3), NAN)), ENDS, ""),
+    "jac raises later": ("jac", later(broken), {"breakdown"}, "RuntimeError: the simulator fell over"),
+    "ggn_product is NaN": ("ggn_product", always(lambda x, v: v * NAN), ENDS, ""),
+    "ggn_product has the wrong shape": (
+        "ggn_product",
+        always(lambda x, v: v[:2]),
+        {"breakdown"},
+        r"ggn_product must return an array of shape \(3,\)",
+    ),
+    "ggn_product raises": ("ggn_product", always(broken), {"breakdown"}, "RuntimeError: the simulator fell over"),
+    "signals are NaN": ("signals", always(lambda x, *how: layer(x[None, None, :] * NAN)), ENDS, ""),
+    "signals are NaN later": ("signals", later(lambda x, *how: layer(x[None, None, :] * NAN)), ENDS, ""),
+    "signals are None": (
+        "signals",
+        always(lambda x, *how: None),
+        {"breakdown"},
+        "signals must return for each layer a pair of arrays .*; got NoneType",
+    ),
+    "signals are arrays": (
+        "signals",
+        always(lambda x, *how: (x, x)),
+        {"breakdown"},
+        "signals must return for each layer a pair of arrays .*; got tuple of 2",
+    ),
+    "signals are empty": (
+        "signals",
+        always(lambda x, *how: ()),
+        {"breakdown"},
+        "signals must return .*; got tuple of 0",
+    ),
+    "signals of lists": (
+        "signals",
+        always(lambda x, *how: (([[1.0]], [[x.tolist()]]),)),
+        {"breakdown"},
+        "signals must return for each layer a pair of arrays",
+    ),
+    "signals without their axis": (
+        "signals",
+        always(lambda x, *how: layer(x[None, :])),
+        {"breakdown"},
+        r"signals must return inputs \(n, a\) and signals \(K, n, b\).*got \(\(1, 1\), \(1, 3\)\)",
+    ),
+    "signals of two examples for one": (
+        "signals",
+        always(lambda x, *how: layer(np.ones((1, 2, 3)))),
+        {"breakdown"},
+        r"signals must return .*got \(\(1, 1\), \(1, 2, 3\)\)",
+    ),
+    "signals of another size": (
+        "signals",
+        always(lambda x, *how: layer(np.ones((1, 1, 2)))),
+        {"breakdown"},
+        "signals must return .*the products a b adding up to 3",
+    ),
+    "signals raise": ("signals", always(broken), {"breakdown"}, "RuntimeError: the simulator fell over"),
+    "output_loss is NaN": (
+        "output_loss",
+        always(lambda x: (np.ones((1, 3)), np.full((1, 3, 3), NAN))),
+        ENDS,
+        "",
+    ),
+    "output_loss is one array": (
+        "output_loss",
+        always(lambda x: x[None]),
+        {"breakdown"},
+        "output_loss must return for each example gradient .*two arrays; got ndarray",
+    ),
+    "output_loss has the wrong shapes": (
+        "output_loss",
+        always(lambda x: (np.ones((1, 3)), np.ones((1, 3)))),
+        {"breakdown"},
+        r"output_loss must return arrays of shapes \(n, C\) and \(n, C, C\); got \(\(1, 3\), \(1, 3\)\)",
+    ),
+    "output_loss raises": ("output_loss", always(broken), {"breakdown"}, "RuntimeError: the simulator fell over"),
 }
 
 
 @pytest.mark.parametrize(("oracle", "function", "statuses", "message"), DURING.values(), ids=DURING)
-def test_during_the_run(info, oracle, function, statuses, message, sound):
-    used = oracle in (*info.oracles(), "f", "grad")
+def test_during_the_run(info, oracle, function, statuses, message, endless, sound):
+    used = oracle in asked(info.name)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        history = so.minimize(bowl(**{oracle: function(oracle)}), info.name)
+        history = so.minimize(bowl(**{oracle: function(oracle)}), info.name, steps=50 if endless(info) else 10_000)
     sound(history)
     assert len(history) >= 1
-    assert history.status in (statuses if used else FINE), history
+    fine = {"step_limit"} if endless(info) else FINE
+    assert history.status in (statuses if used else fine), history
     if used and message:
         assert any(str(w.message).startswith(f"{info.name} stopped at step {len(history)}") for w in caught)
         assert re.search(message, history.message)
@@ -244,10 +406,22 @@ def test_during_the_run(info, oracle, function, statuses, message, sound):
         assert not caught
 
 
+def test_the_bowl_is_solved(info, endless):
+    """To the default tolerance; by a method that circles, to the size of its steps."""
+    history = so.minimize(bowl(), info.name)
+    if endless(info):
+        assert history.status == "step_limit"
+        assert np.max(np.abs(history.x)) <= 3.0 * info.defaults()["learning_rate"]
+    else:
+        assert history.status in FINE
+        assert np.max(np.abs(history.x)) <= 1e-6
+
+
 def test_start_at_the_solution_takes_no_step(info):
     history = so.minimize(bowl(x0=[0.0, 0.0, 0.0]), info.name)
     assert (history.status, len(history)) == ("converged", 1)
-    assert not history.oracle["hess"], "what only the next step needs is not computed"
+    later = ("hess", "ggn_product", "signals", "output_loss")
+    assert not any(history.oracle.get(name) for name in later), "what only the next step needs is not computed"
 
 
 def test_iterating_by_hand_past_the_solution_raises_nothing(setting, begin):
@@ -256,16 +430,22 @@ def test_iterating_by_hand_past_the_solution_raises_nothing(setting, begin):
         assert not np.any(iterate.x)
 
 
-def test_singular_hessian_is_survived_or_reported(info, sound):
+def test_singular_hessian_is_survived_or_reported(info, endless, sound):
+    quartic = np.asarray([0.0, 1.0])
     flat = so.Problem(
-        lambda x: float(0.5 * x[0] ** 2 + 0.25 * x[1] ** 4),
-        grad=lambda x: np.asarray([x[0], x[1] ** 3]),
-        hess=lambda x: np.diag([1.0, 3.0 * x[1] ** 2]),
+        **separable(
+            lambda x: 0.25 * quartic * x**4 + 0.5 * (1.0 - quartic) * x**2,
+            lambda x: quartic * x**3 + (1.0 - quartic) * x,
+            lambda x: 3.0 * quartic * x**2 + (1.0 - quartic),
+        ),
+        residual=lambda x: np.asarray([x[0], x[1] ** 2 / np.sqrt(2.0)]),
+        jac=lambda x: np.diag([1.0, np.sqrt(2.0) * x[1]]),
         x0=[1.0, 0.0],
     )
-    history = so.minimize(flat, info.name)
+    flat.linear = (0,)
+    history = so.minimize(flat, info.name, steps=50 if endless(info) else 10_000)
     sound(history)
-    assert history.status in FINE | {"breakdown"}
+    assert history.status in ({"step_limit"} if endless(info) else FINE | {"breakdown"})
     assert history.status != "breakdown" or "positive definite" in history.message
 
 
@@ -286,18 +466,7 @@ def test_zero_tolerance_ends_soundly(setting, offering, sound):
 def test_huge_and_tiny_scales_end_soundly(setting, sound):
     info, hyper = setting
     for scale in (1e-150, 1e-30, 1e30, 1e100):
-        history = so.minimize(
-            bowl(
-                f=lambda x, s=scale: s * BOWL["f"](x),
-                grad=lambda x, s=scale: s * BOWL["grad"](x),
-                hess=lambda x, s=scale: s * BOWL["hess"](x),
-                hvp=lambda x, v, s=scale: s * BOWL["hvp"](x, v),
-            ),
-            info.name,
-            tol=1e-12 * scale,
-            steps=500,
-            **hyper,
-        )
+        history = so.minimize(bowl(**oracles(scale)), info.name, tol=1e-12 * scale, steps=500, **hyper)
         sound(history)
 
 

@@ -9,10 +9,20 @@ import secondorder as so
 from secondorder.ledger import Ledger
 
 
-def from_oracles(problem, names, **changes):
-    """A problem of the caller's own, with the named oracles of a built-in one."""
-    oracles = {name: getattr(problem, name) for name in names if getattr(problem, name) is not None}
-    return so.Problem(**{**oracles, **changes}, x0=problem.x0)
+def from_oracles(problem, names, wrap=lambda name, oracle: oracle):
+    """A problem of the caller's own, with the named oracles of a built-in one, each wrapped."""
+    oracles = {name: wrap(name, getattr(problem, name)) for name in names if getattr(problem, name) is not None}
+    mine = so.Problem(**oracles, x0=problem.x0)
+    for name in ("l2", "residual_weight", "linear", "n"):
+        if hasattr(problem, name):
+            setattr(mine, name, getattr(problem, name))
+    mine.batches = lambda size, rng: (from_oracles(batch, names, wrap) for batch in problem.batches(size, rng))
+    return mine
+
+
+def parts(answer):
+    """The arrays of what an oracle answers."""
+    return [part for each in answer for part in parts(each)] if isinstance(answer, tuple) else [answer]
 
 
 def columns(history):
@@ -50,16 +60,16 @@ def test_answers_of_a_function_are_not_frozen_in_its_hands(setting, offering):
     problem = offering(*info.oracles(hyper))
     answers = []
 
-    def keeping(function):
-        def kept(*points):
-            answers.append(function(*points))
-            return answers[-1]
+    def keeping(name, function):
+        def kept(*arguments):
+            answer = function(*arguments)
+            answers.extend((part, part.flags.writeable) for part in parts(answer) if name != "f")
+            return answer
 
         return kept
 
-    changes = {name: keeping(getattr(problem, name)) for name in problem.oracles if name != "f"}
-    so.minimize(from_oracles(problem, problem.oracles, **changes), info.name, steps=10, **hyper)
-    assert answers and all(answer.flags.writeable for answer in answers)
+    so.minimize(from_oracles(problem, problem.oracles, keeping), info.name, steps=10, **hyper)
+    assert answers and all(answer.flags.writeable == before for answer, before in answers)
 
 
 def test_functions_cannot_change_the_iterate(setting, offering):
@@ -68,21 +78,20 @@ def test_functions_cannot_change_the_iterate(setting, offering):
     problem = offering(*info.oracles(hyper))
     clean = so.minimize(from_oracles(problem, problem.oracles), info.name, steps=10, **hyper)
 
-    def trying(function):
-        def tried(*points):
-            for point in points:
+    def trying(name, function):
+        def tried(*arguments):
+            for point in (a for a in arguments if isinstance(a, np.ndarray)):
                 try:
                     point[0] = 7.0
                 except ValueError as error:
                     assert "read-only" in str(error)
                 else:
                     raise AssertionError("the write went through")
-            return function(*points)
+            return function(*arguments)
 
         return tried
 
-    changes = {name: trying(getattr(problem, name)) for name in problem.oracles}
-    assert_same(so.minimize(from_oracles(problem, problem.oracles, **changes), info.name, steps=10, **hyper), clean)
+    assert_same(so.minimize(from_oracles(problem, problem.oracles, trying), info.name, steps=10, **hyper), clean)
 
 
 def test_functions_may_reuse_one_buffer(setting, offering):
@@ -90,17 +99,25 @@ def test_functions_may_reuse_one_buffer(setting, offering):
     problem = offering(*info.oracles(hyper))
     clean = so.minimize(from_oracles(problem, problem.oracles), info.name, steps=30, **hyper)
 
-    def buffered(function):
-        buffer = np.empty_like(function(*[problem.x0] * (2 if function == problem.hvp else 1)))
+    def buffered(name, function):
+        buffers = {}
 
-        def filled(*points):
-            buffer[...] = function(*points)
+        def filled(*arguments):
+            return fill(function(*arguments), ())
+
+        def fill(answer, place):
+            if isinstance(answer, tuple):
+                filled_parts = [fill(part, (*place, i)) for i, part in enumerate(answer)]
+                return type(answer)(*filled_parts) if hasattr(answer, "_fields") else tuple(filled_parts)
+            if name == "f":
+                return answer
+            buffer = buffers.setdefault((*place, answer.shape), np.empty_like(answer))
+            buffer[...] = answer
             return buffer
 
         return filled
 
-    changes = {name: buffered(getattr(problem, name)) for name in problem.oracles if name != "f"}
-    assert_same(so.minimize(from_oracles(problem, problem.oracles, **changes), info.name, steps=30, **hyper), clean)
+    assert_same(so.minimize(from_oracles(problem, problem.oracles, buffered), info.name, steps=30, **hyper), clean)
 
 
 def test_one_seed_is_one_history(setting, offering):
@@ -126,13 +143,32 @@ def test_what_was_yielded_never_changes(setting, offering, begin):
             np.testing.assert_array_equal(array, before, err_msg=name)
 
 
-def test_needs_are_enough_and_all_used(setting, offering, sound):
+def test_needs_are_enough_and_all_used(setting, offering, endless, sound):
     info, hyper = setting
-    names = info.oracles(hyper)
-    history = so.minimize(from_oracles(offering(*names), names), info.name, **hyper)
+    names, steps = info.oracles(hyper), 300 if endless(info, hyper) else 10_000
+    history = so.minimize(from_oracles(offering(*names), names), info.name, steps=steps, **hyper)
     sound(history)
     assert history.status in {"converged", "finished", "stalled", "step_limit"}
     assert {name for name, calls in history.oracle.items() if calls} == set(names)
+
+
+def test_seeds_tell_random_runs_apart(setting, divisible):
+    """A setting that draws gives another history for another seed; any other, the same."""
+    info, hyper = setting
+    problem = divisible(*info.oracles(hyper))
+    one, other = (so.minimize(problem, info.name, seed=seed, steps=5, **hyper).x for seed in (0, 1))
+    draws = "batch_size" in hyper or {**info.defaults(), **hyper}.get("fisher") == "monte_carlo"
+    assert np.any(one != other) == draws
+
+
+def test_batches_as_large_as_the_data_are_the_data(setting, divisible):
+    info, hyper = setting
+    if "batch_size" in hyper:
+        problem = divisible(*info.oracles(hyper))
+        runs = [so.minimize(problem, info.name, steps=10, **{**hyper, "batch_size": size}) for size in (None, 12, 13)]
+        for run in runs[1:]:
+            np.testing.assert_array_equal(run.x, runs[0].x)
+            assert run.oracle == runs[0].oracle and run.f[-1] == runs[0].f[-1]
 
 
 def test_iterates_are_of_the_problem_asked(setting, offering, begin):

@@ -29,11 +29,26 @@ def missing():
 REASON = missing()
 pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON or "-")
 
-METHODS = [(info, hyper) for info in so.methods() for hyper in ({}, *info.variants.values())]
+METHODS = [
+    (info, hyper)
+    for info in so.methods()
+    for hyper in ({}, *info.variants.values(), *({"batch_size": 5} for p in info.parameters if p.name == "batch_size"))
+]
+
+
+def network(loss):
+    X = np.random.default_rng(0).standard_normal((12, 2))
+    y = X @ [1.0, 2.0] > 0.0 if loss == "softmax" else np.sin(X @ [[0.5, 0.0], [1.0, 0.5]])
+    return so.problems.mlp((X, y), [2, 3, 2], loss=loss, l2=1e-2)
+
+
 PROBLEMS = {
     "logistic": lambda: so.problems.ill_scaled_logistic(n=200, d=12, decades=0.5, l2=1e-2),
     "chain": lambda: so.problems.chain(8),
     "rosenbrock": so.problems.rosenbrock,
+    "network": lambda: network("softmax"),
+    "regression network": lambda: network("squared"),
+    "curve": lambda: so.problems.nist("Misra1a", start=2),
 }
 
 
@@ -59,9 +74,13 @@ def test_the_gpu_gives_what_numpy_gives(info, hyper, name):
         np.testing.assert_allclose(to_numpy(theirs.x), ours.x, rtol=1e-8, atol=1e-10)
         assert ours.quantities.keys() == theirs.quantities.keys()
         for key, value in ours.quantities.items():
-            if is_array(value):
-                assert type(theirs.quantities[key]) is type(device.x0)
-                np.testing.assert_allclose(to_numpy(theirs.quantities[key]), value, rtol=1e-7, atol=1e-9, err_msg=key)
+            parts = (
+                zip(value, theirs.quantities[key]) if isinstance(value, tuple) else [(value, theirs.quantities[key])]
+            )
+            for mine, their in parts:
+                if is_array(mine):
+                    assert type(their) is type(device.x0)
+                    np.testing.assert_allclose(to_numpy(their), mine, rtol=1e-7, atol=1e-9, err_msg=key)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -72,6 +91,15 @@ def test_a_run_on_the_gpu_ends_where_numpys_does(dtype):
         assert theirs.status in {"converged", "stalled"} and str(theirs.x.dtype) == dtype
         np.testing.assert_allclose(to_numpy(theirs.x), ours.x, atol=1e-6 if dtype == "float64" else 1e-2)
         assert theirs.optimality["grad_norm"] == pytest.approx(float(theirs.grad_norm[-1]), abs=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["kfac", "ekfac", "exact_gauss_newton", "adam"])
+def test_a_network_is_trained_on_the_gpu(name, dtype):
+    problem = so.to_device(so.to_device(PROBLEMS["network"](), "numpy", dtype=dtype), LIBRARY)
+    history = so.minimize(problem, name, steps=30, batch_size=6, keep="x")
+    assert str(history.x.dtype) == dtype and np.all(np.isfinite(history["x"]))
+    assert history.oracle["grad"] == 31 / 2 and not np.isnan(history.f[-1])
 
 
 def test_a_history_of_the_gpu_is_saved_and_loaded(tmp_path):

@@ -22,6 +22,7 @@ RULES = {
     "cos": (lambda a, b: jets.cos(a * b * T), lambda a, b: anp.cos(a * b * T)),
     "atan": (lambda a, b: jets.atan(a / b * T), lambda a, b: anp.arctan(a / b * T)),
     "sqrt": (lambda a, b: jets.sqrt(a * a + b * T), lambda a, b: anp.sqrt(a * a + b * T)),
+    "power": (lambda a, b: jets.power(a + b * T, a * b), lambda a, b: (a + b * T) ** (a * b)),
     "absolute": (lambda a, b: jets.absolute(b - a * T), lambda a, b: anp.abs(b - a * T)),
     "total": (lambda a, b: total(a * b * T) * b, lambda a, b: anp.sum(a * b * T) * b),
     "join": (lambda a, b: join([a * b, b**2 * T]), lambda a, b: anp.concatenate([a * b, b**2 * T])),

@@ -1,0 +1,91 @@
+"""Matrices of per-example gradients of a network, kept as their factors.
+
+The gradient of one example with respect to the weights of a layer, bias included, is an outer product: the signal that
+comes back times the input that went in. Vectors are the layers' matrices (outputs by inputs), row by row, one after another.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from secondorder.arrays import Array, namespace
+
+
+class Layer(NamedTuple):
+    """``inputs`` (n, a), the last of them a constant 1 for the bias, and ``signals`` (K, n, b), K for each example."""
+
+    inputs: Array
+    signals: Array
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of the layer's matrix of weights: (b, a)."""
+        return self.signals.shape[2], self.inputs.shape[1]
+
+
+def split(x: Array, shapes: Sequence[tuple[int, int]]) -> tuple[Array, ...]:
+    """The matrices of a vector.
+
+    >>> import numpy as np
+    >>> [W.shape for W in split(np.zeros(8), [(2, 3), (1, 2)])]
+    [(2, 3), (1, 2)]
+    """
+    xp, parts, start = namespace(x), [], 0
+    for shape in shapes:
+        parts.append(xp.reshape(x[start : start + math.prod(shape)], shape))
+        start += math.prod(shape)
+    return tuple(parts)
+
+
+def join(matrices: Sequence[Array]) -> Array:
+    """The vector of some matrices, the inverse of :func:`split`."""
+    xp = namespace(matrices[0])
+    return xp.concat([xp.reshape(matrix, (-1,)) for matrix in matrices])
+
+
+class ExampleGradients:
+    r"""The matrix G (K n, d) with the gradients of n examples under K signals each as rows, never formed.
+
+    With the right signals :math:`\frac1nG^\top G` is the Fisher or the Gauss-Newton matrix of a network.
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> G = ExampleGradients([Layer(rng.standard_normal((4, 3)), rng.standard_normal((2, 4, 5)))])
+    >>> v = rng.standard_normal(15)
+    >>> bool(np.allclose(G.product(v), np.reshape(G.dense() @ v, (2, 4))))
+    True
+    """
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self.layers = layers
+        self.K, self.n, _ = layers[0].signals.shape
+
+    def _with(self, v: Array) -> Iterator[tuple[Layer, Array]]:
+        return zip(self.layers, split(v, [layer.shape for layer in self.layers]), strict=True)
+
+    def product(self, v: Array) -> Array:
+        """G v, shape (K, n)."""
+        xp = namespace(v)
+        return sum(xp.sum(layer.signals * (layer.inputs @ V.T), axis=-1) for layer, V in self._with(v))
+
+    def adjoint(self, w: Array) -> Array:
+        """The transpose of G times w of shape (K, n): a vector (d,)."""
+        xp = namespace(w)
+        return join([xp.sum(w[..., None] * layer.signals, axis=0).T @ layer.inputs for layer in self.layers])
+
+    def gram(self) -> Array:
+        """G times its transpose, shape (K n, K n), in O(n^2 K (K b + a)) for each layer."""
+        xp, size = namespace(self.layers[0].inputs), self.K * self.n
+        G = 0.0
+        for inputs, signals in self.layers:
+            flat = xp.reshape(signals, (size, signals.shape[2]))
+            G = G + (flat @ flat.T) * xp.tile(inputs @ inputs.T, (self.K, self.K))
+        return G
+
+    def dense(self) -> Array:
+        """G itself, shape (K n, d), the rows of the first signal first."""
+        xp = namespace(self.layers[0].inputs)
+        blocks = [xp.reshape(s[..., :, None] * a[:, None, :], (self.K * self.n, -1)) for a, s in self.layers]
+        return xp.concat(blocks, axis=1)
