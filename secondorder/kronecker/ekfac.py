@@ -31,7 +31,7 @@ from secondorder.run import Iterate, Iterates
     variants={
         "exact signals": {"fisher": "exact"},
         "empirical Fisher": {"fisher": "empirical"},
-        "KL clipping": {"rescaling": "kl_clip", "damping": 1e-2},
+        "KL clipping": {"rescaling": "kl_clip"},
     },
 )
 def ekfac(
@@ -42,8 +42,8 @@ def ekfac(
     fisher: Literal["monte_carlo", "exact", "empirical"] = "monte_carlo",
     samples: count = 1,
     decay: below_one = 0.95,
-    damping: positive = 0.1,
-    refresh: count = 20,
+    damping: positive = 0.01,
+    refresh: count = 5,
     rescaling: Literal["model", "kl_clip"] = "model",
     adaptation: count = 5,
     learning_rate: positive = 0.1,
@@ -78,9 +78,9 @@ def ekfac(
         Labels drawn for each example.
     decay : float in [0, 1), default 0.95
         Of the running averages of the factors, and of S since the last change of the basis.
-    damping : float > 0, default 0.1
+    damping : float > 0, default 0.01
         :math:`\lambda` at the start, in units of f over x²; the problem's ``l2`` is added to it.
-    refresh : int, default 20
+    refresh : int, default 5
         The eigenbases are computed at every so many steps, S at every step.
     rescaling : "model" (default) or "kl_clip"
         As in :func:`kfac`, and so are the following.

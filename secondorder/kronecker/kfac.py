@@ -33,7 +33,7 @@ from secondorder.run import Iterate, Iterates
         "exact signals": {"fisher": "exact"},
         "empirical Fisher": {"fisher": "empirical"},
         "exact damping": {"damping_rule": "exact"},
-        "KL clipping": {"rescaling": "kl_clip", "damping": 1e-2},
+        "KL clipping": {"rescaling": "kl_clip"},
     },
 )
 def kfac(
@@ -44,7 +44,7 @@ def kfac(
     fisher: Literal["monte_carlo", "exact", "empirical"] = "monte_carlo",
     samples: count = 1,
     decay: below_one = 0.95,
-    damping: positive = 0.1,
+    damping: positive = 0.01,
     damping_rule: Literal["pi", "exact"] = "pi",
     refresh: count = 5,
     rescaling: Literal["model", "kl_clip"] = "model",
@@ -84,7 +84,7 @@ def kfac(
         Labels drawn for each example.
     decay : float in [0, 1), default 0.95
         The factors are running averages with weight :math:`\min(1-1/k,\text{decay})` on the past.
-    damping : float > 0, default 0.1
+    damping : float > 0, default 0.01
         :math:`\lambda` at the start, in units of f over x²; the problem's ``l2`` is added to it. The paper's 150
         is for far larger networks.
     damping_rule : "pi" (default) or "exact"

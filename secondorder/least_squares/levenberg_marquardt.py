@@ -9,7 +9,7 @@ from secondorder.arrays import Array, epsilon, namespace, norm
 from secondorder.catalogue import method, positive
 from secondorder.least_squares.convergence import convergence, cosine, settled
 from secondorder.ledger import Ledger
-from secondorder.linalg import column_norms, damped_least_squares, reduction_ratio
+from secondorder.linalg import column_norms, damped_least_squares, reduction_ratio, rounding
 from secondorder.run import Iterate, Iterates
 
 ACCEPTANCE = 1e-4
@@ -87,7 +87,7 @@ def levenberg_marquardt(
     that is taken, one Jacobian.
 
     Departures: Moré chooses the damping by a trust radius, Nielsen takes :math:`D=I`; a rounding allowance stands on both
-    sides of the ratio, as in ``trust_region``.
+    sides of the ratio, as in ``trust_region``, and :math:`\mu` does not fall where it decides.
 
     >>> import secondorder as so
     >>> history = so.minimize(so.problems.nist("Misra1a"), "levenberg_marquardt")
@@ -122,7 +122,7 @@ def levenberg_marquardt(
         accepted = ratio > ACCEPTANCE and account.get("acceleration", 0.0) <= max_acceleration
         account |= {"step": step, "ratio": ratio, "accepted": accepted}
         account |= convergence(x=x, step=step, scale=scale, f=f, f_new=f_new, linear=linear, damped=damped, ratio=ratio)
-        damping, growth = nielsen(damping, growth, ratio, accepted)
+        damping, growth = nielsen(damping, growth, trusted(ratio, f, f_new, linear, damped, epsilon(x)), accepted)
         if accepted:
             x, r, f = x + step, r_new, f_new
             J = problem.jac(x)
@@ -132,6 +132,18 @@ def levenberg_marquardt(
         if not accepted and account["relative_step"] < epsilon(x):
             return "stalled: the step is below the rounding of x"
     return "stalled: the gradient vanishes"
+
+
+def trusted(ratio: float, f: float, f_new: float, linear: float, damped: float, epsilon: float) -> float:
+    r"""The ratio as far as rounding lets it tell: where the promise is below the rounding of f, at most a half, which
+    leaves the damping as it is; unless it is the damping that made it so small,
+    :math:`\mu\|Dh\|^2>100\,\|Jh\|^2`.
+
+    >>> trusted(1.0, 1.0, 1.0, 1e-20, 0.0, 1e-16), trusted(1.0, 1.0, 1.0, 1e-20, 1e-17, 1e-16)
+    (0.5, 1.0)
+    """
+    telling = 0.5 * linear + damped > rounding(f, f_new, epsilon) or damped > 100.0 * linear
+    return ratio if telling else min(ratio, 0.5)
 
 
 def nielsen(damping: float, growth: float, ratio: float, accepted: bool) -> tuple[float, float]:

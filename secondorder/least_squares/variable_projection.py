@@ -8,7 +8,7 @@ from typing import Any, Literal
 from secondorder.arrays import Array, epsilon, namespace, norm
 from secondorder.catalogue import method, positive
 from secondorder.least_squares.convergence import convergence, cosine, settled
-from secondorder.least_squares.levenberg_marquardt import ACCEPTANCE, nielsen
+from secondorder.least_squares.levenberg_marquardt import ACCEPTANCE, nielsen, trusted
 from secondorder.ledger import Ledger
 from secondorder.linalg import Pseudoinverse, column_norms, damped_least_squares, pseudoinverse, reduction_ratio
 from secondorder.run import Iterate, Iterates
@@ -104,7 +104,7 @@ def variable_projection(
         account |= convergence(
             x=N.T @ x, step=step, scale=scale, f=f, f_new=f_new, linear=linear, damped=damped, ratio=ratio
         )
-        damping, growth = nielsen(damping, growth, ratio, accepted)
+        damping, growth = nielsen(damping, growth, trusted(ratio, f, f_new, linear, damped, epsilon(x)), accepted)
         if accepted:
             x, r, f, Phi = x_new, r_new, f_new, Phi_new
             grad, J = reduced(problem, x, r, Phi, L, N, full=jacobian == "golub_pereyra")

@@ -51,7 +51,7 @@ def twin():
     """A function that gives the rows of the first steps, under rescaling by the model."""
 
     def rows(
-        problem, steps, *, diagonal=False, fisher="exact", labels=None, samples=1, decay=0.95, damping=0.1, rule="pi",
+        problem, steps, *, diagonal=False, fisher="exact", labels=None, samples=1, decay=0.95, damping=0.01, rule="pi",
         refresh=5, adaptation=5,
     ):  # fmt: skip
         x, step, seen, moments, found = problem.x0, None, None, None, []

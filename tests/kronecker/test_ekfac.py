@@ -44,7 +44,7 @@ def test_every_row_of_its_dense_twin(network, twin, loss, hyper):
     problem = network(loss, 0.02)
     history = run(problem, 12, fisher="exact", **hyper)
     for row, expected in zip(
-        history.rows[1:], twin(problem, 12, diagonal=True, **{"refresh": 20, **hyper}), strict=True
+        history.rows[1:], twin(problem, 12, diagonal=True, **hyper), strict=True
     ):
         for name in ("damping", "scale", "momentum"):
             assert row[name] == pytest.approx(expected[name], rel=1e-6, abs=1e-9), name

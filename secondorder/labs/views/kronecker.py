@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -212,6 +213,7 @@ RUNS: dict[str, tuple[Method, str, float]] = {
     "AdamW": (adamw, "learning_rate", 0.1),
     "gradient descent": (gradient_descent, "lipschitz", 1.0),
 }
+THIN: dict[str, Any] = {"K-FAC": 1, "EK-FAC": 2, "Adam": 6, "gradient descent": "muted"}
 STEPS = 60
 
 
@@ -237,27 +239,27 @@ def network_race(
 ) -> Scene:
     """The loss of one method at one setting, and thin lines for the others at settings that suit them."""
     original, name, _ = RUNS[variant]
-    shown: list[tuple[str, Any, float, History]] = []
+    shown: list[tuple[Line, History]] = []
+
+    def add(label: str, color: Any, thin: bool, history: History) -> None:
+        line = Line([0.0], [1.0], label=label, color=color, dash=thin, width=1.2 if thin else 2.5)
+        shown.append((line, history))
+
     for other, (run, hyper, usual) in RUNS.items():
-        if other != variant and other != "AdamW":
-            shown.append((f"{other}, {usual:g}", "muted", 1.2, _raced(network, run, hyper, usual)))
+        if other not in (variant, "AdamW"):
+            add(f"{other}, {usual:g}", THIN[other], True, _raced(network, run, hyper, usual))
     for color, (label, run) in zip((0, 3), edited(method, original)):
-        own = name if run is original else _setting_of(run)
-        label = variant if run is original else label
-        shown.append((f"{label}, {setting:g}", color, 2.5, _raced(network, run, own, setting)))
+        own, label = (name, variant) if run is original else (_setting_of(run), label)
+        add(f"{label}, {setting:g}", color, False, _raced(network, run, own, setting))
     low = NETWORKS[network][2]
-    across = [("step", np.arange(STEPS + 1.0), float(STEPS)), ("gradient-equivalents", None, 250.0)]
     panels = []
-    for label, steps, end in across:
-        marks = []
-        for number, (caption, color, width, history) in enumerate(shown):
-            x = history.cost() if steps is None else steps[: len(history)]
-            line = {"label": caption, "color": color, "width": width, "dash": color == "muted"}
-            if color == "muted":
-                line |= {"color": (1, 2, 4, 5)[number], "width": 1.2}
-            marks.append(Line(x, np.clip(history.f, None, 1e3), **line))
-        panels.append(Panel(Axis(label, domain=(0.0, end)), Axis("loss f", "log", (low, 10.0)), tuple(marks)))
-    return Scene(tuple(panels), _race_sentence(network, variant, setting, [h for *_, h in shown]))
+    for label, end in (("step", float(STEPS)), ("gradient-equivalents", 250.0)):
+        marks = tuple(
+            replace(line, x=np.arange(len(h)) if label == "step" else h.cost(), y=np.clip(h.f, None, 1e3))
+            for line, h in shown
+        )
+        panels.append(Panel(Axis(label, domain=(0.0, end)), Axis("loss f", "log", (low, 10.0)), marks))
+    return Scene(tuple(panels), _race_sentence(network, variant, setting, [h for _, h in shown]))
 
 
 @functools.lru_cache(maxsize=256)
