@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import functools
 import math
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -108,12 +109,8 @@ class Curvature(LinearOperator):
         damping : float >= 0, default 0
             :math:`\lambda`, in the units of the curvature.
 
-        Raises
-        ------
-        ValueError
-            b is not a finite vector of size d, or the damping is negative.
-        LinAlgError
-            The matrix is singular to rounding, or MINRES ends with a relative residual above :math:`\sqrt\epsilon`.
+        Raises ``ValueError`` if b is not a finite vector of size d or the damping is negative, ``LinAlgError`` if the matrix
+        is singular to rounding or MINRES ends with a relative residual above :math:`\sqrt\epsilon`.
         """
         b = self._right_side(b, damping)
         if b.shape[0] <= LARGEST_DENSE:
@@ -130,7 +127,7 @@ class Curvature(LinearOperator):
         return found.x
 
     def _right_side(self, b: Any, damping: float) -> np.ndarray:
-        if not 0.0 <= damping < math.inf:
+        if not (isinstance(damping, Real) and 0.0 <= damping < math.inf):
             raise ValueError(f"damping must be a number in [0, inf); got {damping!r}")
         b = point(b, "b")
         if b.shape != self.x.shape:
@@ -177,7 +174,7 @@ class _Signals(Curvature):
         super().__init__(problem, x)
         if kind not in kinds:
             raise ValueError(f"kind must be one of {', '.join(map(repr, kinds))}; got {kind!r}")
-        if not (isinstance(samples, (int, np.integer)) and samples >= 1):
+        if not (isinstance(samples, (int, np.integer)) and not isinstance(samples, bool) and samples >= 1):
             raise ValueError(f"samples must be a whole number in [1, inf); got {samples!r}")
         self.layers: tuple[Layer, ...] = self.problem.signals(self.x, kind, np.random.default_rng(seed), int(samples))
 

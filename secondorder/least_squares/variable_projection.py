@@ -64,10 +64,7 @@ def variable_projection(
         :func:`levenberg_marquardt`, the last three for :math:`\alpha`. The second row is the start with the best c. Ends as
         ``stalled`` when a rejected step is below rounding.
 
-    Raises
-    ------
-    ValueError
-        If the problem names no linear parameter, or only such.
+    Raises ``ValueError`` if the problem names no linear parameter, or only such.
 
     Guarantee: that of Levenberg-Marquardt; the reduced function has the same minima.
     Cost: an iteration takes two residuals, a Jacobian and an SVD of :math:`\Phi`; a step that is taken, one more

@@ -127,10 +127,7 @@ def kronecker_solve(A: Array, B: Array, G: Array, damping: float, *, pi: bool = 
         :math:`\lambda`, in the units of the curvature.
     pi : bool, default False
 
-    Raises
-    ------
-    LinAlgError
-        The damping is 0 and a factor is singular to rounding.
+    Raises ``LinAlgError`` if the damping is 0 and a factor is singular to rounding.
 
     Cost: :math:`O(a^3+b^3+ab(a+b))`.
 

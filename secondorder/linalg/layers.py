@@ -21,7 +21,7 @@ class Layer(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Of the layer's matrix of weights: (b, a)."""
+        """(b, a), that of the layer's matrix of weights."""
         return self.signals.shape[2], self.inputs.shape[1]
 
 

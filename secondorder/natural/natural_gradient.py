@@ -74,7 +74,7 @@ def natural_gradient(
     Iterate
         ``grad`` (``batch_grad`` with a batch size); ``step`` and ``decrement``
         (:math:`\sqrt{g^\top(F+\lambda I)^{-1}g}`); ``products`` (cg). Ends as breakdown where
-        :math:`F+\lambda I` is not positive definite.
+        :math:`F+\lambda I` is not positive definite ("dense").
 
     Guarantee: the undamped step does not depend on the parameterisation, for linear ones exactly, else to first order.
     Cost: a gradient and K signals (the outputs' number, ``samples`` or 1); dense :math:`O(NKd^2+d^3)`, cg

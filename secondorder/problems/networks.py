@@ -342,9 +342,13 @@ class Mlp(Problem):
         return G.T @ G / self.n
 
     def batch(self, indices: Array) -> Mlp:
-        """The same network on some of the examples."""
+        """The same network on some of the examples, given by their numbers."""
         some, xp = copy.copy(self), namespace(self.X)
         indices = xp.asarray(indices)
+        if indices.ndim != 1 or not xp.isdtype(indices.dtype, "integral"):
+            raise TypeError(
+                f"indices must be a vector of whole numbers; got shape {tuple(indices.shape)} of {indices.dtype}"
+            )
         some.X, some.Y, some.n = xp.take(self.X, indices, axis=0), xp.take(self.Y, indices, axis=0), indices.shape[0]
         return some
 
@@ -451,7 +455,7 @@ def mlp(
     True
     """
     for name, value, known in (("activation", activation, ACTIVATIONS), ("loss", loss, LOSSES)):
-        if value not in known and not (name == "loss" and value is None):
+        if not (isinstance(value, str) and value in known) and not (name == "loss" and value is None):
             raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}{nearest(str(value), known)}")
     X, Y, classes, loss, name = _examples(data, loss)
     widths = _widths(widths, X.shape[1], Y.shape[1])

@@ -219,9 +219,10 @@ class Nist(Formula):
         )
 
     def log_relative_error(self, x: Array) -> float:
-        """The number of correct digits of the worst parameter, at most 11."""
+        """The number of correct digits of the worst parameter, at most 11; minus infinity if one is not finite."""
         off = np.abs(to_numpy(x) - to_numpy(self.certified)) / np.abs(to_numpy(self.certified))
-        return min(MOST_DIGITS, -math.log10(max(float(np.max(off)), 1e-300)))
+        worst = float(np.max(off))
+        return -math.inf if math.isnan(worst) else min(MOST_DIGITS, -math.log10(max(worst, 1e-300)))
 
 
 def _misfit(model: Callable[[Any, Array], Any], x: Any, t: Array, y: Array) -> Any:
@@ -264,8 +265,8 @@ def nist(name: str | None = None, start: int = 1) -> Nist:
     Traceback (most recent call last):
     ValueError: unknown fit 'Mirsa1a' (did you mean 'Misra1a'?); known: Misra1a, Chwirut2, ...
     """
-    if name is None or name not in FITS:
-        what = "name a fit" if name is None else f"unknown fit {name!r}{nearest(name, FITS)}"
+    if not isinstance(name, str) or name not in FITS:
+        what = "name a fit" if name is None else f"unknown fit {name!r}{nearest(str(name), FITS)}"
         raise ValueError(f"{what}; known: {', '.join(FITS)}")
     if start not in (1, 2):
         raise ValueError(f"start must be 1 or 2; got {start!r}")

@@ -83,7 +83,7 @@ def relative(M: np.ndarray, F: np.ndarray) -> float:
 
 def _percent(M: np.ndarray, F: np.ndarray) -> str:
     error = relative(M, F)
-    return f"{error:.1%}" if error > 1e-6 else "0"
+    return "0" if error < 1e-6 else "less than 0.1%" if error < 1e-3 else f"{error:.1%}"
 
 
 def _matrix(M: np.ndarray, title: str) -> Panel:

@@ -189,7 +189,7 @@ def network_spectrum(*, network: str = "sine, squared loss", step: int = 0, meth
             ),
             Panel(Axis("steps made", domain=(0.0, 60.0)), Axis("ratio", "log", (1e-4, 3.0)), tuple(history), "along the run"),
         ),
-        _spectrum_sentence(network, step, H, G, apart),
+        _spectrum_sentence(network, step, len(rows) - 1, H, G, apart),
     )  # fmt: skip
 
 
@@ -205,12 +205,13 @@ def spectra(network: str, method: Method) -> list[tuple[np.ndarray, np.ndarray, 
     return rows
 
 
-def _spectrum_sentence(network: str, step: int, H: np.ndarray, G: np.ndarray, apart: float) -> str:
+def _spectrum_sentence(network: str, step: int, last: int, H: np.ndarray, G: np.ndarray, apart: float) -> str:
+    ended = f" (the run ended after {last} steps)" if last < step else ""
     below = int(np.sum(H < -FLOOR))
     rank = int(np.sum(G / G[-1] > 1e-6))
     least = f", the least of them {H[0]:.2g}" if below else ""
     return (
-        f"{network[0].upper()}{network[1:]}, after {step} steps: of the {len(H)} eigenvalues of the Hessian {below} are "
+        f"{network[0].upper()}{network[1:]}, after {step} steps{ended}: of the {len(H)} eigenvalues of the Hessian {below} are "
         f"negative{least}; of those of the Gauss–Newton matrix none. {rank} of these exceed a millionth of the largest, "
         f"{G[-1]:.2g}. The matrices differ by {apart:.2g} times the norm of the second."
     )
