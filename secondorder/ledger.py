@@ -146,10 +146,11 @@ class Ledger:
             )
         shapes = [(tuple(inputs.shape), tuple(signals.shape)) for inputs, signals in layers]
         n, K = shapes[0][0][:1], shapes[0][1][:1]
-        fitting = all(len(a) == 2 and len(s) == 3 and a[:1] == n and s[:2] == K + n for a, s in shapes)
-        if not fitting or sum(a[1] * s[2] for a, s in shapes) != x.shape[0]:
+        fitting = all(len(a) in (2, 3) and a[:1] == n and s[:-1] == K + a[:-1] for a, s in shapes)
+        if not fitting or sum(a[-1] * s[-1] for a, s in shapes) != x.shape[0]:
             raise ValueError(
-                "signals must return inputs (n, a) and signals (K, n, b), n and K the same for all layers and the "
+                "signals must return inputs (n, a) and signals (K, n, b), or for R positions (n, R, a) and (K, n, R, b), "
+                "n and K the same for all layers and the "
                 f"products a b adding up to {x.shape[0]}; got {', '.join(map(str, shapes))}"
             )
         self.counts["signals"] += (K[0] - 1) * self.share

@@ -125,7 +125,9 @@ class Problem:
         import autograd
 
         label = name or getattr(f, "__name__", "function").replace("<lambda>", "function")
-        grad, hess, hvp = map(explained_derivative, (autograd.grad(f), autograd.hessian(f), autograd.hessian_vector_product(f)))
+        grad, hess, hvp = map(
+            explained_derivative, (autograd.grad(f), autograd.hessian(f), autograd.hessian_vector_product(f))
+        )
         problem = Problem(f, grad, hess, hvp, x0=x0, name=label)
         problem.fresh = True
         return problem
@@ -143,7 +145,9 @@ def explained_derivative(derivative: Callable[..., Array], name: str = "f") -> C
             return derivative(*arguments)
         except TypeError as error:
             if "ArrayBox" in str(error):
-                raise TypeError(f"{name} cannot be differentiated: use autograd.numpy in it, not math or float()") from error
+                raise TypeError(
+                    f"{name} cannot be differentiated: use autograd.numpy in it, not math or float()"
+                ) from error
             if "scalar-output" in str(error):
                 raise TypeError("f must return one number to be differentiated") from error
             raise

@@ -79,6 +79,8 @@ def kronecker_damping(A: Array, B: Array, damping: float) -> tuple[Array, Array]
     (array([[4.2, 0. ],
            [0. , 4.2]]), array([[1.05]]))
     """
+    if not damping >= 0.0:
+        raise ValueError(f"damping must be a number in [0, inf); got {damping!r}")
     xp = namespace(A)
     size_A, size_B = (float(xp.linalg.trace(M)) / M.shape[0] for M in (A, B))
     pi = math.sqrt(size_A) / math.sqrt(size_B) if size_A > 0.0 and size_B > 0.0 else 1.0
@@ -103,6 +105,8 @@ def kronecker_moments(U_A: Array, U_B: Array, layer: Layer) -> Array:
     >>> bool(np.allclose(kronecker_moments(np.eye(3), np.eye(4), layer), np.sum(G**2, axis=0) / 5))
     True
     """
+    if layer.inputs.ndim != 2:
+        raise ValueError("inputs must have shape (n, a): only K-FAC has factors for several positions, (n, R, a)")
     xp = namespace(U_A)
     inputs, signals = layer.inputs @ U_A, layer.signals @ U_B
     return xp.sum(signals * signals, axis=0).T @ (inputs * inputs) / inputs.shape[0]
@@ -135,6 +139,8 @@ def kronecker_solve(A: Array, B: Array, G: Array, damping: float, *, pi: bool = 
     array([[1., 1.]])
     """
     xp = namespace(A)
+    if not damping >= 0.0:
+        raise ValueError(f"damping must be a number in [0, inf); got {damping!r}")
     if damping == 0.0 and any(_singular(M) for M in (A, B)):
         raise np.linalg.LinAlgError("a Kronecker factor is singular: give damping > 0")
     if pi:

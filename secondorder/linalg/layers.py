@@ -22,7 +22,7 @@ class Layer(NamedTuple):
     @property
     def shape(self) -> tuple[int, int]:
         """(b, a), that of the layer's matrix of weights."""
-        return self.signals.shape[2], self.inputs.shape[1]
+        return self.signals.shape[-1], self.inputs.shape[-1]
 
 
 def split(x: Array, shapes: Sequence[tuple[int, int]]) -> tuple[Array, ...]:
@@ -59,6 +59,8 @@ class ExampleGradients:
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
+        if any(inputs.ndim != 2 for inputs, _ in layers):
+            raise ValueError("inputs must have shape (n, a): only K-FAC has factors for several positions, (n, R, a)")
         self.layers = layers
         self.K, self.n, _ = layers[0].signals.shape
 

@@ -43,9 +43,7 @@ def test_the_moments_are_the_diagonal_of_the_block_in_the_basis_and_the_nearest(
 def test_every_row_of_its_dense_twin(network, twin, loss, hyper):
     problem = network(loss, 0.02)
     history = run(problem, 12, fisher="exact", **hyper)
-    for row, expected in zip(
-        history.rows[1:], twin(problem, 12, diagonal=True, **hyper), strict=True
-    ):
+    for row, expected in zip(history.rows[1:], twin(problem, 12, diagonal=True, **hyper), strict=True):
         for name in ("damping", "scale", "momentum"):
             assert row[name] == pytest.approx(expected[name], rel=1e-6, abs=1e-9), name
         np.testing.assert_allclose(row["step"], expected["step"], rtol=0.0, atol=1e-8)

@@ -1,5 +1,7 @@
 """What the chapter on networks says of its pictures."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -44,3 +46,9 @@ def test_a_searched_step_fits_the_batch_better_than_the_rest():
 def test_a_batch_of_everything_is_no_batch():
     _, f = views.batch_run(exact_gauss_newton, 100, 1e-2, True)
     assert np.all(np.diff(f) <= 1e-12), "with all of the data the loss never rises"
+
+
+def test_a_run_that_ends_early_says_so():
+    scene = views.network_spectrum(network="two moons, softmax, ReLU", step=60)
+    assert re.search(r"after 60 steps \(the run ended after \d+ steps\)", scene.sentence)
+    assert "ended" not in views.network_spectrum(network="sine, squared loss", step=60).sentence

@@ -358,6 +358,13 @@ def test_a_batch_of_everything_is_the_problem_itself(batch_size):
     assert all(batch is problem for batch in itertools.islice(problem.batches(batch_size, np.random.default_rng(0)), 3))
 
 
+@pytest.mark.parametrize("indices", [np.ones(7, dtype=bool), [0.5], [[0, 1]], []])
+def test_a_batch_takes_numbers_of_examples(indices):
+    problem, *_ = small()
+    with pytest.raises(TypeError, match="indices must be a vector of whole numbers; got shape"):
+        problem.batch(indices)
+
+
 def test_the_ledger_counts_batches_and_signals_by_their_share(loss):
     problem, x, _ = small(loss)
     ledger = Ledger(problem, x)

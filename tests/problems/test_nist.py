@@ -106,9 +106,16 @@ def test_the_plateau_of_boxbod_is_a_known_minimum():
     assert p.f(plateau) == pytest.approx(p.known_minima[1], rel=1e-14) and np.linalg.norm(p.grad(plateau)) < 1e-12
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_an_answer_that_is_not_finite_has_no_digits(value):
+    p = so.problems.nist("Misra1a")
+    assert p.log_relative_error(np.asarray([p.certified[0], value])) == -np.inf
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ((["Misra1a"],), r"unknown fit \['Misra1a'\]"),
         ((), "name a fit; known: Misra1a, .*Bennett5"),
         (("misra1a",), r"unknown fit 'misra1a' \(did you mean 'Misra1a'\?\); known: Misra1a"),
         (("Misra1a", 3), "start must be 1 or 2; got 3"),

@@ -43,7 +43,7 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType({})
 FITS = tuple(f"{name}, start {start}" for name in ("Misra1a", "Rat43", "Thurber", "BoxBOD") for start in (1, 2))
 VARIANTS: dict[str, tuple[Method, dict[str, Any]]] = {
     "Levenberg–Marquardt": (levenberg_marquardt, {}),
-    "the same, geodesic": (levenberg_marquardt, {"geodesic": True}),
+    "Levenberg–Marquardt, geodesic": (levenberg_marquardt, {"geodesic": True}),
     "Gauss–Newton": (gauss_newton, {}),
     "variable projection": (variable_projection, {}),
 }
@@ -526,7 +526,7 @@ def _factor_sentence(third: int, start: float, factor: float, least: float, hist
     if factor < 1.0:
         return (
             text
-            + f" Every iteration leaves that share of the error, which is {error:.0e} after {len(history) - 1} of them."
+            + f" Near x* an iteration leaves that share of the error, which is {error:.0e} after {len(history) - 1} of them."
         )
     return (
         text

@@ -269,7 +269,7 @@ def plane_of_gaussians(
                 title=f"seen in the coordinates {labels[0]}, {labels[1]}",
             ),
         ),
-        _plane_sentence(coordinates, rate),
+        f"{_plane_sentence(coordinates, rate)} The curves stand for a divergence of {level:g}.",
     )  # fmt: skip
 
 

@@ -124,8 +124,8 @@ def _fit_sentence(damping: float, other: str, step: int, one: Run, two: Run) -> 
 
     text = f"After {step} steps {state(one, f'Gauss–Newton with λ = {damping:g}')}; {state(two, other)}."
     reached = [np.flatnonzero(f < 0.01) for _, f in (one, two)]
-    words = [f"after {hits[0]} steps" if hits.size else "not in this run" for hits in reached]
-    return f"{text} A loss of 0.01 is reached {words[0]} by Gauss–Newton, {words[1]} by the other."
+    words = [f"falls below 0.01 after {hits[0]} steps" if hits.size else "does not reach 0.01" for hits in reached]
+    return f"{text} Gauss–Newton {words[0]}, the other {words[1]}."
 
 
 # ------------------------------------------------------------------------------------------------------ spectra
