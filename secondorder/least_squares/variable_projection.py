@@ -143,11 +143,13 @@ def reduced(
     if Phi is None:
         raise FloatingPointError("the residual is not finite")
     J = problem.jac(x)
-    K = Phi.outside(J @ N)
+    K, xp = Phi.outside(J @ N), namespace(x)
+    noise = max(J.shape) * epsilon(x) * column_norms(J @ N)
+    K = xp.where(column_norms(K) > noise, K, xp.zeros_like(K))  # what the linear parameters can do as well
     if full:
         rows = []
         for k in range(L.shape[1]):
             width = abs(float(L[:, k] @ x)) or 1.0
             rows.append(((problem.jac(x + width * L[:, k]) - J) @ N).T @ r / width)
-        K = K - Phi.range @ (Phi.inverse.T @ namespace(x).stack(rows))
+        K = K - Phi.range @ (Phi.inverse.T @ xp.stack(rows))
     return J.T @ r, K

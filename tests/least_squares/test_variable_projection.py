@@ -131,3 +131,11 @@ def test_nothing_but_linear_parameters_is_refused():
     problem = least_squares(lambda x: x - 1.0, lambda x: np.eye(2), [0.0, 0.0], linear=(0, 1))
     with pytest.raises(ValueError, match="but not all"):
         so.minimize(problem, "variable_projection")
+
+
+def test_a_parameter_that_the_linear_ones_can_replace_stays():
+    A, b = np.asarray([[1.0, 1.0], [2.0, 2.0]]), np.asarray([1.0, 5.0])
+    problem = so.problems.least_squares(lambda x: A @ x - b, lambda x: A, [0.5, 0.25], linear=[0])
+    history = so.minimize(problem, "variable_projection")
+    assert len(history) == 2 and history.x[1] == 0.25
+    np.testing.assert_allclose(history.x[0] + 0.25, 2.2, rtol=1e-14)
