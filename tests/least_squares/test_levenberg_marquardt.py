@@ -52,7 +52,7 @@ def test_every_row_replayed(make, hyper):
             bend = 200.0 * (problem.residual(x + 0.1 * v) - r - 0.1 * (J @ v))
             a = np.linalg.lstsq(stacked, np.concatenate([-bend, zeros]), rcond=None)[0] / lengths
             assert row["acceleration"] == pytest.approx(
-                2.0 * np.linalg.norm(D * a) / np.linalg.norm(D * v), rel=1e-2, abs=1e-5
+                2.0 * np.linalg.norm(D * a) / np.linalg.norm(D * v), rel=1e-2, abs=1e-3
             )
             h = v + 0.5 * a
         # the second difference of the geodesic loses digits once the step is short

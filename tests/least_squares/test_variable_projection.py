@@ -104,12 +104,11 @@ def test_nist_from_the_far_start(name):
     assert len(history) < 120
 
 
-def test_mgh17_with_its_two_exponentials_exchanged():
-    """From start 1 the second exponential of the certified fit comes first: the same fit, so the same sum of squares."""
+def test_mgh17_with_its_two_exponentials_in_either_order():
+    """From start 1 the second exponential of the certified fit may come first: the same fit, the same sum of squares."""
     problem = so.problems.nist("MGH17")
     history = so.minimize(problem, "variable_projection")
-    exchanged = history.x[[0, 2, 1, 4, 3]]
-    assert problem.log_relative_error(exchanged) > 6.0
+    assert max(problem.log_relative_error(x) for x in (history.x, history.x[[0, 2, 1, 4, 3]])) > 6.0
     assert 2.0 * history.f[-1] == pytest.approx(problem.certified_rss, rel=1e-9)
 
 
