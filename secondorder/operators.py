@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import functools
 import math
+from abc import abstractmethod
 from numbers import Real
 from typing import Any, Literal
 
@@ -264,8 +265,9 @@ class _Blocks(_Signals):
 
     shapes: list[tuple[int, int]]
 
+    @abstractmethod
     def _block(self, layer: int, V: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+        """The product of a layer's block with each matrix of V, shape (columns, b, a)."""
 
     def _matmat(self, V: np.ndarray) -> np.ndarray:
         V = np.asarray(V).astype(self.dtype, casting="same_kind")

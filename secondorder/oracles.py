@@ -106,8 +106,7 @@ class Problem:
         return tuple(name for name in ORACLES if getattr(self, name) is not None)
 
     def batches(self, batch_size: int, rng: np.random.Generator) -> Iterator[Problem]:
-        """Without end, the problem restricted to random batches of its data; the only batch of a sum over nothing is
-        the problem itself."""
+        """Without end, the problem restricted to random batches of its data; one without data is its own only batch."""
         while True:
             yield self
 

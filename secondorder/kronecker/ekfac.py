@@ -7,17 +7,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from secondorder.arrays import Array, epsilon
+from secondorder.arrays import Array
 from secondorder.catalogue import below_one, count, method, positive
-from secondorder.kronecker.rescaling import adapted_damping, kl_step, model_step
+from secondorder.kronecker.rescaling import averaged_factors, judged_damping, kl_step, model_step
 from secondorder.ledger import Ledger
 from secondorder.linalg import (
     eigen,
     eigenbasis_solve,
     join,
-    kronecker_factors,
     kronecker_moments,
-    reduction_ratio,
     split,
 )
 from secondorder.run import Iterate, Iterates
@@ -117,12 +115,7 @@ def ekfac(
         grad = batch.grad(x)
         yield Iterate(x, **{name: grad}, **account)
         layers = batch.signals(x, fisher, label_rng, samples)
-        past = min(k / (k + 1.0), decay)
-        seen = [kronecker_factors(*layer) for layer in layers]
-        factors = [
-            (past * A + (1.0 - past) * A_new, past * B + (1.0 - past) * B_new)
-            for (A, B), (A_new, B_new) in zip(factors or seen, seen, strict=True)
-        ]
+        factors = averaged_factors(factors, layers, min(k / (k + 1.0), decay))
         age = k % refresh
         if age == 0:
             bases, moments = [(eigen(A).vectors, eigen(B).vectors) for A, B in factors], []
@@ -139,8 +132,6 @@ def ekfac(
         account |= {"damping": damping, "step": step, "second_moment": tuple(moments)}
         account |= {"right_factor": tuple(A for A, _ in factors), "left_factor": tuple(B for _, B in factors)}
         if rescaling == "model" and (k + 1) % adaptation == 0:
-            promised = -0.5 * float(grad @ step)
-            account["ratio"] = reduction_ratio(batch.f(x), batch.f(x + step), promised, epsilon(x))
-            damping = adapted_damping(damping, account["ratio"], adaptation)
+            damping, account["ratio"] = judged_damping(batch, x, grad, step, damping, adaptation)
         x = x + step
     return "finished"

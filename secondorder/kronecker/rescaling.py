@@ -1,12 +1,13 @@
-"""How long a preconditioned step is."""
+"""What K-FAC and EK-FAC share: averages of the factors, how long a step is, and how much damping."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from secondorder.arrays import Array
+from secondorder.arrays import Array, epsilon
 from secondorder.ledger import Ledger
+from secondorder.linalg import Layer, kronecker_factors, reduction_ratio
 
 
 def model_step(
@@ -54,6 +55,25 @@ def kl_step(
     scale = min(1.0, math.sqrt(kl_clip / size) / learning_rate) if size > 0.0 else 1.0
     step = learning_rate * scale * direction
     return step if previous is None else step + momentum * previous, {"scale": scale, "momentum": momentum}
+
+
+def averaged_factors(
+    factors: list[tuple[Array, Array]], layers: tuple[Layer, ...], past: float
+) -> list[tuple[Array, Array]]:
+    """The running averages of each layer's factors, with weight ``past`` on the old ones; the first are the layers' own."""
+    seen = [kronecker_factors(*layer) for layer in layers]
+    return [
+        (past * A + (1.0 - past) * A_new, past * B + (1.0 - past) * B_new)
+        for (A, B), (A_new, B_new) in zip(factors or seen, seen, strict=True)
+    ]
+
+
+def judged_damping(
+    batch: Ledger, x: Array, grad: Array, step: Array, damping: float, interval: int
+) -> tuple[float, float]:
+    """The next damping, and the ratio of what the step gains on the batch to what the model promised."""
+    ratio = reduction_ratio(batch.f(x), batch.f(x + step), -0.5 * float(grad @ step), epsilon(x))
+    return adapted_damping(damping, ratio, interval), ratio
 
 
 def adapted_damping(damping: float, ratio: float, interval: int) -> float:
