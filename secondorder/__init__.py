@@ -35,7 +35,7 @@ __all__ = [
     "to_device",
 ]
 
-_ROOMS = (*FAMILIES, "labs", "linalg", "operators", "plots", "problems", "stopping")
+_ROOMS = (*FAMILIES, "labs", "linalg", "operators", "plots", "problems", "sets", "stopping")
 
 
 def __getattr__(name: str) -> Any:

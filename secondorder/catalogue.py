@@ -22,10 +22,17 @@ from secondorder.oracles import ORACLES, Problem
 MADE_BY = {
     **dict.fromkeys(("residual", "jac"), "; for a residual, with problems.least_squares(residual, x0=...)"),
     **dict.fromkeys(("signals", "ggn_product", "output_loss"), "; for a network, with problems.mlp(...)"),
+    **dict.fromkeys(
+        ("lmo", "project"), ". A feasible set gives it: problem.subject_to(sets.Simplex(d)), or another of sets"
+    ),
 }
 """Where a problem with an oracle comes from, if not from a function."""
 
-FAMILIES = ("newton", "least_squares", "natural", "kronecker", "diagonal")
+GIVEN = (
+    ". Give it as Problem(f, grad=..., hess=..., x0=...), or derive all of them with Problem.from_function(f, x0=...)"
+)
+
+FAMILIES = ("newton", "least_squares", "natural", "kronecker", "diagonal", "frank_wolfe")
 """The family packages of :mod:`secondorder`; importing one registers its methods."""
 
 
@@ -55,6 +62,7 @@ positive = Annotated[float, Interval(0.0, math.inf, "(", ")")]
 nonnegative = Annotated[float, Interval(0.0, math.inf, "[", ")")]
 fraction = Annotated[float, Interval(0.0, 1.0, "(", ")")]
 below_one = Annotated[float, Interval(0.0, 1.0, "[", ")")]
+at_least_one = Annotated[float, Interval(1.0, math.inf, "[", ")")]
 above_one = Annotated[float, Interval(1.0, math.inf, "(", ")")]
 count = Annotated[int, Interval(1, math.inf, "[", ")")]
 
@@ -138,14 +146,19 @@ class Method:
     def require(self, ledger: Ledger, hyper: Mapping[str, Any]) -> None:
         """Raise unless the problem offers every oracle the method needs."""
         needed = self.oracles(hyper)
+        if ledger.constraint is not None and not {"lmo", "project"} & set(needed):
+            raise ValueError(
+                f"{self.name} knows no constraint, and {ledger.name!r} has one: take a method of the family frank_wolfe, "
+                "such as 'away_step'"
+            )
         missing = [name for name in needed if name not in ledger.oracles]
         if missing:
             raise ValueError(
                 f"{self.name} needs {', '.join(needed)}; problem {ledger.name!r} offers "
                 f"{', '.join(ledger.oracles) or 'none'}. Missing: "
                 + "; ".join(f"{name} ({ORACLES[name]})" for name in missing)
-                + ". Give it as Problem(f, grad=..., hess=..., x0=...), or derive all of them with "
-                "Problem.from_function(f, x0=...)" + "".join(MADE_BY.get(name, "") for name in missing[:1])
+                + ("" if set(missing) <= {"lmo", "project"} else GIVEN)
+                + MADE_BY.get(missing[0], "")
             )
 
 

@@ -13,8 +13,12 @@ from secondorder.arrays import Array, norm, to_numpy
 from secondorder.ledger import Ledger
 from secondorder.oracles import CORE, ORACLES, Problem
 
-COSTS = {"f": 0.5, "grad": 1.0, "hvp": 2.0, "residual": 0.5, "ggn_product": 2.0, "signals": 1.0, "output_loss": 0.5}
-"""Gradient-equivalents of an oracle call (of each signal); a Hessian costs d and a Jacobian d/2 unless told otherwise."""
+COSTS = {
+    **{"f": 0.5, "grad": 1.0, "hvp": 2.0, "residual": 0.5, "ggn_product": 2.0, "signals": 1.0, "output_loss": 0.5},
+    **dict.fromkeys(("lmo", "project", "domain"), 0.0),
+}
+"""Gradient-equivalents of an oracle call (of each signal); a Hessian costs d and a Jacobian d/2 unless told otherwise. What a
+linear minimisation or a projection costs depends on the set: they are counted beside, ``history.cost(lmo=…)``."""
 
 RESERVED = ("f", "grad_norm", "seconds")
 
@@ -81,8 +85,8 @@ class History:
         return self["seconds"]
 
     @property
-    def gap(self) -> np.ndarray:
-        """``f - f_star``, where the least value is known; otherwise above the best value of this run."""
+    def primal_gap(self) -> np.ndarray:
+        """``f - f_star`` where the least value is known, else above the best of this run (``["gap"]`` is Frank–Wolfe's)."""
         return self.f - (np.fmin.reduce(self.f) if self.f_star is None else self.f_star)
 
     @property
@@ -104,7 +108,8 @@ class History:
 
     @property
     def optimality(self) -> dict[str, float]:
-        """How good the answer is, by gradient norm, and where the Hessian is at hand its smallest eigenvalue and the
+        """How good the answer is: on a feasible set by the Frank–Wolfe gap, which for a convex f bounds :math:`f(x)-f^*`;
+        without one by gradient norm, and where the Hessian is at hand its smallest eigenvalue and the
         Newton decrement :math:`\\sqrt{g^\\top H^{-1}g}` (for a positive definite Hessian). Evaluated at first access.
         """
         if self._optimality is None:
@@ -113,7 +118,9 @@ class History:
             ledger = Ledger(self._problem, self.x)
             grad = ledger.grad(self.x)
             answer = {"grad_norm": norm(grad)}
-            if "hess" in ledger.oracles:
+            if "lmo" in ledger.oracles:
+                answer["gap"] = float(grad @ (self.x - ledger.lmo(grad)))
+            elif "hess" in ledger.oracles:
                 values, vectors = np.linalg.eigh(to_numpy(ledger.hess(self.x)))
                 answer["smallest_eigenvalue"] = float(values[0])
                 if values[0] > 0.0:

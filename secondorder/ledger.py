@@ -49,6 +49,10 @@ class Ledger:
             raise ValueError(
                 f"x0 must have shape {tuple(problem.x0.shape)} for problem {problem.name!r}; got {tuple(self.x.shape)}"
             )
+        if problem.constraint is not None and not problem.constraint.contains(self.x):
+            raise ValueError(
+                f"x0 must lie in {problem.constraint}; it is {problem.constraint.violation(self.x):.2g} outside"
+            )
         self.counts: dict[str, float] = dict.fromkeys(sorted({*CORE, *problem.oracles}, key=list(ORACLES).index), 0)
         self.share: float = 1
         self._dense: tuple[Array, Array] | None = None
@@ -123,6 +127,18 @@ class Ledger:
     def ggn_product(self, x: Array, v: Array) -> Array:
         """The product with the generalised Gauss-Newton matrix, shape (d,)."""
         return self._checked("ggn_product", self._ask("ggn_product", x, v), x, x.shape)
+
+    def lmo(self, grad: Array) -> Array:
+        """A vertex of the feasible set that minimises the inner product with ``grad``, shape (d,)."""
+        return self._checked("lmo", self._ask("lmo", grad), grad, grad.shape)
+
+    def project(self, x: Array) -> Array:
+        """The point of the feasible set nearest to x, shape (d,)."""
+        return self._checked("project", self._ask("project", x), x, x.shape)
+
+    def domain(self, x: Array) -> bool:
+        """Whether f is defined at x; True for a problem that does not say."""
+        return self.problem.domain is None or bool(self._ask("domain", x))
 
     def output_loss(self, x: Array) -> tuple[Array, Array]:
         """Gradient (n, C) and Hessian (n, C, C) of each example's loss with respect to its outputs."""

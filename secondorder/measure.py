@@ -56,7 +56,7 @@ def measured_rate(errors: History | Sequence[float]) -> Estimate:
     r"""The exponent p of sublinear convergence, :math:`e_k\approx Ck^{-p}`, with its standard error.
 
     Least squares of :math:`\log e_k` on :math:`\log k` over the middle third of :math:`\log k`, the end of the run
-    being either superlinear or rounding. Of a history, the errors are its gaps. An upper bound is not a slope: to
+    being either superlinear or rounding. Of a history, the errors are its primal gaps. An upper bound is not a slope: to
     check a theorem, hold its inequality against every k.
 
     Raises ``ValueError`` with fewer than five positive errors in that third.
@@ -66,7 +66,7 @@ def measured_rate(errors: History | Sequence[float]) -> Estimate:
     """
     from scipy.stats import linregress
 
-    e = np.asarray(errors.gap if isinstance(errors, History) else errors, dtype=float)
+    e = np.asarray(errors.primal_gap if isinstance(errors, History) else errors, dtype=float)
     k = np.arange(len(e))
     span = np.log(max(len(e) - 1, 1))
     middle = (k >= np.exp(span / 3.0)) & (k <= np.exp(2.0 * span / 3.0)) & (e > 0.0)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from secondorder.arrays import Array, is_array, is_sparse, library, namespace, to_numpy
+from secondorder.sets.feasible_set import FeasibleSet
 
 ORACLES = {
     "f": "the value f(x), a number",
@@ -23,6 +24,9 @@ ORACLES = {
     "ggn_product": "the product ggn_product(x, v) with the generalised Gauss-Newton matrix, an array shaped like x",
     "signals": "signals(x, kind, rng, samples), for each layer its inputs and back-propagated signals",
     "output_loss": "for each example gradient (n, C) and Hessian (n, C, C) of its loss with respect to its outputs",
+    "lmo": "lmo(grad), a point v of the feasible set with the least <grad, v>, an array shaped like x",
+    "project": "project(x), the point of the feasible set nearest to x, an array shaped like x",
+    "domain": "domain(x), True where f is defined; without it, everywhere",
 }
 CORE = ("f", "grad", "hess", "hvp")
 """The oracles of any smooth function."""
@@ -40,6 +44,10 @@ class Problem:
     residual, jac, ggn_product, signals, output_loss : callable, optional
         For sums of squares, see :func:`secondorder.problems.least_squares`, and for networks, see
         :func:`secondorder.problems.mlp`, which define them.
+    constraint : FeasibleSet, optional
+        Where x must lie, see :mod:`secondorder.sets`: it gives ``lmo`` and ``project``, and a start if ``x0`` is not given.
+    lmo, project, domain : callable, optional
+        Linear minimisation oracle and projection of a set of your own; where f is defined.
     x0 : array of shape (d,), optional
         Where a method starts when it is given no start of its own.
     name : str
@@ -67,6 +75,10 @@ class Problem:
     ggn_product: Any = None
     signals: Any = None
     output_loss: Any = None
+    lmo: Any = None
+    project: Any = None
+    domain: Any = None
+    constraint: FeasibleSet | None = None
     residual_weight: float = 0.5
     """f is this times the squared norm of the residual."""
     l2: float = 0.0
@@ -86,6 +98,7 @@ class Problem:
         name: str = "problem",
         f_star: float | None = None,
         fresh: bool = False,
+        constraint: FeasibleSet | None = None,
         **more: Callable[..., Any],
     ) -> None:
         for oracle, given in {"f": f, "grad": grad, "hess": hess, "hvp": hvp, **more}.items():
@@ -97,6 +110,8 @@ class Problem:
                 setattr(self, oracle, given)
         self.name = name
         self.x0 = None if x0 is None else point(x0, "x0")
+        if constraint is not None:
+            self._constrain(constraint)
         self.f_star = f_star
         self.fresh = fresh
 
@@ -109,6 +124,31 @@ class Problem:
         """Without end, the problem restricted to random batches of its data; one without data is its own only batch."""
         while True:
             yield self
+
+    def subject_to(self, constraint: FeasibleSet) -> Problem:
+        """The same function on a feasible set, from its own start if that is feasible, else from that of the set.
+
+        >>> from secondorder.problems import quadratic
+        >>> from secondorder.sets import Simplex
+        >>> quadratic([1.0, 2.0]).subject_to(Simplex(2))
+        <Quadratic 'quadratic on Simplex(2)', d=2: f, grad, hess, hvp, lmo, project>
+        """
+        problem = copy.copy(self)
+        problem.f_star = problem.x_star = None
+        problem._constrain(constraint)
+        problem.name = f"{self.name} on {constraint}"
+        return problem
+
+    def _constrain(self, constraint: FeasibleSet) -> None:
+        if not isinstance(constraint, FeasibleSet):
+            raise TypeError(f"constraint must be a set of secondorder.sets; got {type(constraint).__name__}")
+        if self.x0 is not None and self.x0.shape[0] != constraint.d:
+            raise ValueError(
+                f"constraint {constraint} has dimension {constraint.d}; the problem has {self.x0.shape[0]}"
+            )
+        self.constraint, self.lmo, self.project = constraint, constraint.lmo, constraint.project
+        if self.x0 is None or not constraint.contains(self.x0):
+            self.x0 = constraint.start
 
     @staticmethod
     def from_function(f: Callable[[Array], Any], x0: Any = None, name: str | None = None) -> Problem:
@@ -215,6 +255,12 @@ def to_device(problem: Problem, name: str, dtype: str | None = None) -> Problem:
         if is_array(value) and not is_sparse(value):
             value = _moved(value, xp, dtype)
         setattr(moved, attribute, value)
+    if problem.constraint is not None:
+        moved.constraint = moved_set = copy.copy(problem.constraint)
+        for attribute, value in vars(moved_set).items():
+            if is_array(value):
+                setattr(moved_set, attribute, _moved(value, xp, dtype))
+        moved.lmo, moved.project = moved_set.lmo, moved_set.project
     return moved
 
 

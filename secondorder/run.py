@@ -24,6 +24,10 @@ PATIENCE = 2.0
 """Seconds before a progress bar appears."""
 
 
+TOLERANCE = {"gap": 1e-6}
+"""The default tolerance of a measure, where it is not 1e-8."""
+
+
 class Iterate:
     """A point and the account of how it was reached; quantities given as None are left out.
 
@@ -203,6 +207,9 @@ def _row(iterate: Iterate, looker: Ledger, keep: Sequence[str], look: bool = Tru
     elif look and looker.problem.grad is not None:
         row["grad_norm"] = norm(looker.grad(iterate.x))
     row.update({k: v for k, v in given.items() if isinstance(v, (float, int, str)) and k != "f"})
+    if "gap" not in row and look and looker.problem.lmo is not None and looker.problem.grad is not None:
+        grad = given["grad"] if "grad" in given else looker.grad(iterate.x)
+        row["gap"] = float(grad @ (iterate.x - looker.lmo(grad)))
     if "x" in keep:
         row["x"] = to_numpy(iterate.x)
     row.update({k: _host(v) for k, v in given.items() if k in keep and k not in row})
@@ -239,8 +246,8 @@ def minimize(
         The start; by default the problem's own.
     tol : float, optional
         Converged when the method's measure (``grad_norm`` unless it says otherwise) is at most this. By default
-        1e-8 in float64, scaled with the square root of the rounding unit in float32. ``tol=0`` never converges
-        except at an exact solution.
+        1e-8 (1e-6 for a Frank–Wolfe gap) in float64, scaled with the square root of the rounding unit in float32.
+        ``tol=0`` never converges except at an exact solution.
     steps : int, default 10000
         At most this many steps, hence ``steps + 1`` rows.
     seconds : float, optional
@@ -262,7 +269,8 @@ def minimize(
     -------
     History
         Also when the run is interrupted, diverges or breaks down; ``status`` tells. A run that finds no new least value
-        of f nor of its measure in 1000 steps (10 d, if that is more) ends as ``stalled``.
+        of f nor of its measure in 1000 steps (10 d, if that is more; ten times that for a Frank–Wolfe gap, which may
+        rise for long) ends as ``stalled``.
 
     Raises
     ------
@@ -279,12 +287,13 @@ def minimize(
     function = find(method)
     info = function.method  # type: ignore[attr-defined]
     ledger = Ledger(problem, x0)
-    tol = 1e-8 * math.sqrt(epsilon(ledger.x) / np.finfo(np.float64).eps) if tol is None else _number("tol", tol, 0.0)
+    default = TOLERANCE.get(info.measure, 1e-8) * math.sqrt(epsilon(ledger.x) / np.finfo(np.float64).eps)
+    tol = default if tol is None else _number("tol", tol, 0.0)
     steps = int(_number("steps", steps, 0, whole=True))
     for name, given in (("stop", stop), ("callback", callback)):
         if given is not None and not callable(given):
             raise TypeError(f"{name} must be a function; got {type(given).__name__}")
-    patience = max(1000, 10 * ledger.x.shape[0])
+    patience = max(1000, 10 * ledger.x.shape[0]) * (10 if info.measure == "gap" else 1)
     rules = [tolerance(info.measure, tol), step_limit(steps)]
     if hyper.get("batch_size") is None:
         rules.append(no_progress(info.measure, patience))

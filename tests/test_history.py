@@ -52,9 +52,9 @@ def test_an_unknown_column_lists_those_on_record(history):
 
 
 def test_gap_is_above_the_least_value_or_the_best_of_the_run(history):
-    np.testing.assert_array_equal(history.gap, history.f)
+    np.testing.assert_array_equal(history.primal_gap, history.f)
     unknown = so.minimize(so.problems.ill_scaled_logistic(n=30, d=3), "newton")
-    assert unknown.gap.min() == 0.0
+    assert unknown.primal_gap.min() == 0.0
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def batched():
 
 def test_rows_not_looked_at_have_holes(batched):
     assert np.isnan(batched.f[1]) and np.isnan(batched.grad_norm[1]) and not np.isnan(batched.f[-1])
-    assert np.nanmin(batched.gap) == 0.0 and np.isnan(batched.gap[1])
+    assert np.nanmin(batched.primal_gap) == 0.0 and np.isnan(batched.primal_gap[1])
     assert not np.any(np.isnan(batched["damping"][1:])) and batched.seconds.shape == (11,)
     assert "nan" not in repr(batched) and "<img" in batched._repr_html_()
     assert len(batched.to_frame()) == 11 and batched.to_frame()["f"].isna().sum() == np.isnan(batched.f).sum()

@@ -72,7 +72,7 @@ def test_a_history_gives_its_gradient_norms_and_its_gaps():
     history = so.minimize(so.problems.rosenbrock(), "newton")
     assert measured_order(history) == measured_order(history.grad_norm)
     slow = so.minimize(so.problems.chain(50, p=1), "gradient_descent", lipschitz=4.0, steps=2000)
-    assert measured_rate(slow) == measured_rate(slow.gap)
+    assert measured_rate(slow) == measured_rate(slow.primal_gap)
 
 
 def test_estimates_read_well():

@@ -30,11 +30,11 @@ def test_other_quantities(runs):
     (axes,) = history.plot(y="radius").axes
     assert axes.get_ylabel() == "radius" and axes.get_yscale() == "linear"
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), history["radius"][1:])  # the first row has none
-    (axes,) = history.plot(y="gap").axes
-    assert np.all(np.isnan(axes.lines[0].get_ydata()) == (history.gap <= 0.0)), "a log axis has no zero"
+    (axes,) = history.plot(y="primal_gap").axes
+    assert np.all(np.isnan(axes.lines[0].get_ydata()) == (history.primal_gap <= 0.0)), "a log axis has no zero"
 
 
-@pytest.mark.parametrize("y", ["grad_norm", "f", "gap"])
+@pytest.mark.parametrize("y", ["grad_norm", "f", "primal_gap"])
 @pytest.mark.parametrize("x", ["step", "cost"])
 def test_a_run_on_batches_is_one_curve_through_the_rows_looked_at(x, y):
     data = np.random.default_rng(0).standard_normal((12, 2)), np.arange(12) % 2
@@ -42,8 +42,10 @@ def test_a_run_on_batches_is_one_curve_through_the_rows_looked_at(x, y):
     (axes,) = history.plot(x=x, y=y).axes
     rows = [0, 4, 8, 10]
     np.testing.assert_array_equal(axes.lines[0].get_xdata(), rows if x == "step" else history.cost()[rows])
-    values = {"grad_norm": history.grad_norm, "f": history.f, "gap": history.gap}[y][rows]
-    np.testing.assert_array_equal(axes.lines[0].get_ydata(), np.where((y == "gap") & (values <= 0.0), np.nan, values))
+    values = {"grad_norm": history.grad_norm, "f": history.f, "primal_gap": history.primal_gap}[y][rows]
+    np.testing.assert_array_equal(
+        axes.lines[0].get_ydata(), np.where((y == "primal_gap") & (values <= 0.0), np.nan, values)
+    )
 
 
 def test_unknown_axes_are_refused(runs):

@@ -81,7 +81,7 @@ def test_rate_of_convex_functions_holds_at_every_step():
     bound = math.sqrt(4.0 * d / 3.0) / (2.0 * math.sin(math.pi / (4 * d + 2)))
     assert bound >= D
     k = np.arange(1, len(history))
-    assert np.all(history.gap[1:] <= 9.0 * problem.lipschitz_hess * D**3 / (k + 4.0) ** 2)
+    assert np.all(history.primal_gap[1:] <= 9.0 * problem.lipschitz_hess * D**3 / (k + 4.0) ** 2)
 
 
 def test_adapted_constant_unlocks_the_chain_in_about_d_steps():

@@ -22,7 +22,7 @@ def test_bound_of_convex_functions_holds_at_every_step(problem, L):
     history = so.minimize(problem, "gradient_descent", lipschitz=L, steps=2000)
     k = np.arange(len(history))
     bound = 2.0 * L * np.sum((problem.x0 - problem.x_star) ** 2) / (k + 4.0)
-    assert np.all(history.gap <= bound + 1e-14)
+    assert np.all(history.primal_gap <= bound + 1e-14)
 
 
 @pytest.mark.parametrize(("problem", "L"), quadratics().values(), ids=quadratics())

@@ -161,7 +161,7 @@ def cubic_on_the_chain(
     for color, (label, run) in enumerate(edited(method, original)):
         history = chain_run(run, d, fixed and run.method.name == original.method.name)  # type: ignore[attr-defined]
         rows = _thin(len(history))
-        gaps.append(Line(rows, np.maximum(history.gap[rows], 1e-12), label=label, color=color))
+        gaps.append(Line(rows, np.maximum(history.primal_gap[rows], 1e-12), label=label, color=color))
         weights.append(Line(rows, _weight(history)[rows], label=label, color=color))
         moved.append(
             Line(index, history["x"][min(step, len(history) - 1)], label=label, color=color, markers=True, width=1.0)
@@ -175,7 +175,7 @@ def cubic_on_the_chain(
         Line(rows, plain(rows), label="9L₂D³/(k+4)²", color="muted", width=1.5),
         Line(rows, start(rows), label="the sharper bound", color="muted", dash=True, width=1.5),
         Line(below, 2.0 / 3.0 * (d - below), label="⅔(d−k), from below", color=2, dash=True, width=1.5),
-        Line([max(k, 1)], [max(history.gap[k], 1e-12)] if k else [np.nan], color=0, markers=True, line=False),
+        Line([max(k, 1)], [max(history.primal_gap[k], 1e-12)] if k else [np.nan], color=0, markers=True, line=False),
     ]
     across = Axis("iteration k", "log", domain=(0.9, 1100.0))
     return Scene(
@@ -196,7 +196,7 @@ def _chain_sentence(variant: str, d: int, k: int, history: History) -> str:
     touched = int(np.sum(history["x"][k] != 0.0))
     reference = len(chain_run(cubic_newton, d, True)) - 1
     return (
-        f"{variant[0].upper() + variant[1:]}, d = {d}: after {k} of {count} steps the gap is {history.gap[k]:.2g} and "
+        f"{variant[0].upper() + variant[1:]}, d = {d}: after {k} of {count} steps the gap is {history.primal_gap[k]:.2g} and "
         f"{touched} of {d} coordinates have moved. It reaches a gap of 1e-10 with {solves} linear systems or "
         "models solved"
         + ("." if variant == "cubic, M = L₂" else f"; cubic Newton with M = L₂ takes {reference}.")

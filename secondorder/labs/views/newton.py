@@ -433,7 +433,7 @@ def _gap_below(problem: Problem, gap: float) -> Any:
 def _descent(method: Method, period: int, across: str) -> tuple[np.ndarray, np.ndarray]:
     history = lazy_run(method, period)
     spent = {"cost": history.cost(), "hess": history.counts["hess"], "step": np.arange(len(history))}[ACROSS[across]]
-    gap = np.maximum(history.gap, 1e-10)
+    gap = np.maximum(history.primal_gap, 1e-10)
     thin = np.unique(np.round(np.linspace(0, len(gap) - 1, 120)).astype(int))
     return spent[thin], gap[thin]
 

@@ -1,0 +1,59 @@
+"""What every feasible set offers."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import Any
+
+from secondorder.arrays import Array, epsilon
+
+
+class FeasibleSet:
+    r"""A compact convex set in :math:`\mathbb R^d`, as Frank–Wolfe methods see it: through its linear minimisation oracle.
+
+    ``d`` is the dimension, ``start`` a point of the set, ``diameter`` the largest Euclidean distance of two of its
+    points. Optional parts are None where a set has none: ``project(x)``, the nearest point; ``decompose(x)``, the atoms
+    (k, d) and weights (k,) of x as a convex combination of vertices; ``vertices()``, all of them as rows, where they
+    are few enough to list. ``polytope`` says whether there are finitely many.
+    """
+
+    d: int
+    start: Array
+    diameter: float
+    polytope = False
+    project: Any = None
+    decompose: Any = None
+    vertices: Any = None
+
+    def lmo(self, grad: Array) -> Array:
+        r"""A point :math:`v` of the set, a vertex of a polytope, with the least :math:`\langle\nabla,v\rangle`."""
+        raise NotImplementedError
+
+    def violation(self, x: Array) -> float:
+        """How far outside the constraints x lies: the largest amount by which one is broken, 0 inside."""
+        raise NotImplementedError
+
+    def contains(self, x: Array) -> bool:
+        """Whether x is in the set, up to the square root of the rounding unit of its size."""
+        return self.violation(x) <= math.sqrt(epsilon(x)) * max(1.0, self.diameter)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}({self.d})"
+
+
+def size(name: str, value: Any) -> float:
+    """``value`` as a finite number above 0, or an error that names it."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 < float(value) < math.inf:
+        raise ValueError(f"{name} must be a finite number above 0; got {value!r}")
+    return float(value)
+
+
+def dimension(name: str, value: Any) -> int:
+    """``value`` as a whole number of at least 1, or an error that names it."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not 1 <= float(value) < math.inf or float(value) % 1:
+        raise ValueError(f"{name} must be a whole number of at least 1; got {value!r}")
+    return int(float(value))
