@@ -146,7 +146,8 @@ class Method:
     def require(self, ledger: Ledger, hyper: Mapping[str, Any]) -> None:
         """Raise unless the problem offers every oracle the method needs."""
         needed = self.oracles(hyper)
-        if ledger.constraint is not None and not {"lmo", "project"} & set(needed):
+        constrained = ledger.constraint is not None or {"lmo", "project"} & set(ledger.oracles)
+        if constrained and not {"lmo", "project"} & set(needed):
             raise ValueError(
                 f"{self.name} knows no constraint, and {ledger.name!r} has one: take a method of the family frank_wolfe, "
                 "such as 'away_step'"

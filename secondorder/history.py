@@ -108,7 +108,7 @@ class History:
 
     @property
     def optimality(self) -> dict[str, float]:
-        """How good the answer is: on a feasible set by the Frank–Wolfe gap, which for a convex f bounds :math:`f(x)-f^*`;
+        """How good the answer is. On a feasible set by the Frank–Wolfe gap, which for a convex f bounds :math:`f(x)-f^*`;
         without one by gradient norm, and where the Hessian is at hand its smallest eigenvalue and the
         Newton decrement :math:`\\sqrt{g^\\top H^{-1}g}` (for a positive definite Hessian). Evaluated at first access.
         """
@@ -185,9 +185,10 @@ class History:
         last = self.rows[-1]
         calls = ", ".join(f"{n:g} {name}" for name, n in self.oracle.items() if n)
         reason = f" ({self.message})" if self.message else ""
+        measure = "gap" if "gap" in last else "grad_norm"
         return (
             f"<History of {self.method} on {self.problem_name}: {self.status}{reason} after {len(self) - 1} steps, "
-            f"f={last.get('f', np.nan):.6g}, grad_norm={last.get('grad_norm', np.nan):.3g}; {calls}; "
+            f"f={last.get('f', np.nan):.6g}, {measure}={last.get(measure, np.nan):.3g}; {calls}; "
             f"{last['seconds']:.3g} s>"
         )
 

@@ -57,6 +57,9 @@ class Ledger:
         self.share: float = 1
         self._dense: tuple[Array, Array] | None = None
         self._rows: int | None = None
+        if not self.domain(self.x):
+            raise ValueError(f"x0 must lie where {problem.name!r} is defined; its domain says that it does not")
+        self.counts = dict.fromkeys(self.counts, 0)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # a copy is asked for some before it has a problem
@@ -138,7 +141,12 @@ class Ledger:
 
     def domain(self, x: Array) -> bool:
         """Whether f is defined at x; True for a problem that does not say."""
-        return self.problem.domain is None or bool(self._ask("domain", x))
+        if self.problem.domain is None:
+            return True
+        inside = self._ask("domain", x)
+        if isinstance(inside, (bool, np.bool_)) or (is_array(inside) and inside.ndim == 0):
+            return bool(inside)
+        raise TypeError(f"domain must return True or False; got {inside!r}")
 
     def output_loss(self, x: Array) -> tuple[Array, Array]:
         """Gradient (n, C) and Hessian (n, C, C) of each example's loss with respect to its outputs."""
@@ -194,7 +202,7 @@ class Ledger:
             if xp.isdtype(answer.dtype, "complex floating"):
                 raise TypeError(f"{oracle} must be real; got dtype {answer.dtype}")
             answer = xp.astype(answer, x.dtype)
-        elif not self.problem.fresh:
+        elif not self.problem.fresh or oracle in ("lmo", "project"):  # fresh says nothing of the feasible set
             answer = xp.asarray(answer, copy=True)
         if finite and not bool(xp.all(xp.isfinite(answer))):
             raise NonFinite(f"{oracle} returned a value that is not finite")

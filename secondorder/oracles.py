@@ -47,7 +47,7 @@ class Problem:
     constraint : FeasibleSet, optional
         Where x must lie, see :mod:`secondorder.sets`: it gives ``lmo`` and ``project``, and a start if ``x0`` is not given.
     lmo, project, domain : callable, optional
-        Linear minimisation oracle and projection of a set of your own; where f is defined.
+        Linear minimisation oracle and projection of a set of your own, before those of ``constraint``; where f is defined.
     x0 : array of shape (d,), optional
         Where a method starts when it is given no start of its own.
     name : str
@@ -101,6 +101,10 @@ class Problem:
         constraint: FeasibleSet | None = None,
         **more: Callable[..., Any],
     ) -> None:
+        self.name = name
+        self.x0 = None if x0 is None else point(x0, "x0")
+        if constraint is not None:
+            self._constrain(constraint)
         for oracle, given in {"f": f, "grad": grad, "hess": hess, "hvp": hvp, **more}.items():
             if oracle not in ORACLES:
                 raise TypeError(f"Problem has no oracle {oracle!r}; it takes {', '.join(ORACLES)}")
@@ -108,10 +112,6 @@ class Problem:
                 if not callable(given):
                     raise TypeError(f"{oracle} must be a function ({ORACLES[oracle]}); got {type(given).__name__}")
                 setattr(self, oracle, given)
-        self.name = name
-        self.x0 = None if x0 is None else point(x0, "x0")
-        if constraint is not None:
-            self._constrain(constraint)
         self.f_star = f_star
         self.fresh = fresh
 
@@ -136,6 +136,9 @@ class Problem:
         problem = copy.copy(self)
         problem.f_star = problem.x_star = None
         problem._constrain(constraint)
+        if not constraint.contains(problem.x0):
+            like: Array = problem.x0
+            problem.x0 = namespace(like).asarray(constraint.start, dtype=like.dtype)
         problem.name = f"{self.name} on {constraint}"
         return problem
 
@@ -147,7 +150,7 @@ class Problem:
                 f"constraint {constraint} has dimension {constraint.d}; the problem has {self.x0.shape[0]}"
             )
         self.constraint, self.lmo, self.project = constraint, constraint.lmo, constraint.project
-        if self.x0 is None or not constraint.contains(self.x0):
+        if self.x0 is None:
             self.x0 = constraint.start
 
     @staticmethod
@@ -260,7 +263,9 @@ def to_device(problem: Problem, name: str, dtype: str | None = None) -> Problem:
         for attribute, value in vars(moved_set).items():
             if is_array(value):
                 setattr(moved_set, attribute, _moved(value, xp, dtype))
-        moved.lmo, moved.project = moved_set.lmo, moved_set.project
+        for oracle in ("lmo", "project"):
+            if getattr(problem, oracle) == getattr(problem.constraint, oracle):
+                setattr(moved, oracle, getattr(moved_set, oracle))
     return moved
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 import sys
@@ -117,7 +118,8 @@ def run(
     shows a bar once the run takes two seconds.
     """
     bar: tqdm | None = None
-    looker = Ledger(ledger.problem, ledger.x)
+    looker = copy.copy(ledger)
+    looker.counts = dict.fromkeys(ledger.counts, 0)
     walk, began, own = iter(iterates), time.perf_counter(), 0.0
     history.x = ledger.x
     spent, complete = -1.0, True
@@ -202,13 +204,13 @@ def _row(iterate: Iterate, looker: Ledger, keep: Sequence[str], look: bool = Tru
         row["f"] = given["f"] if "f" in given else looker.f(iterate.x)
         if not math.isfinite(row["f"]):
             raise NonFinite(f"f is {row['f']:g}")
-    if "grad" in given:
-        row["grad_norm"] = norm(given["grad"])
-    elif look and looker.problem.grad is not None:
-        row["grad_norm"] = norm(looker.grad(iterate.x))
+    grad = given.get("grad")
+    if grad is None and look and looker.problem.grad is not None:
+        grad = looker.grad(iterate.x)
+    if grad is not None:
+        row["grad_norm"] = norm(grad)
     row.update({k: v for k, v in given.items() if isinstance(v, (float, int, str)) and k != "f"})
-    if "gap" not in row and look and looker.problem.lmo is not None and looker.problem.grad is not None:
-        grad = given["grad"] if "grad" in given else looker.grad(iterate.x)
+    if "gap" not in row and look and looker.problem.lmo is not None and grad is not None:
         row["gap"] = float(grad @ (iterate.x - looker.lmo(grad)))
     if "x" in keep:
         row["x"] = to_numpy(iterate.x)
@@ -341,7 +343,8 @@ class Comparison(dict[str, History]):
         return convergence(self, x=x, y=y)
 
     def to_frame(self) -> Any:
-        """One line a method: status, steps, final value and gradient norm, oracle calls, seconds."""
+        """One line a method: status, steps, final value, gradient norm and Frank–Wolfe gap if any has one, oracle calls,
+        seconds."""
         try:
             import pandas
         except ImportError as error:
@@ -351,9 +354,11 @@ class Comparison(dict[str, History]):
     def table(self) -> dict[str, dict[str, Any]]:
         """What :meth:`to_frame` shows, as plain dictionaries."""
         called = [name for name in ORACLES if any(h.oracle.get(name) for h in self.values())]
+        certified = any("gap" in h.names for h in self.values())
         return {
             label: {
                 "status": h.status, "steps": max(len(h) - 1, 0), "f": _last(h.f), "grad_norm": _last(h.grad_norm),
+                **({"gap": _last(h["gap"]) if "gap" in h.names else math.nan} if certified else {}),
                 **{f"{name}_calls": h.oracle.get(name, 0) for name in called},
                 "gradient-equivalents": _last(h.cost()), "seconds": _last(h.seconds),
             }

@@ -118,7 +118,26 @@ def test_needs_may_depend_on_the_hyper_parameters():
     assert info.oracles() == ("f", "grad", "hess") and info.oracles({"M": 1.0}) == ("grad", "hess")
 
 
+def test_methods_of_feasible_sets_are_told_from_the_others():
+    """By their needs, before the run: neither gets the other's problem, and what is missing is said how to get."""
+    free = so.problems.quadratic([1.0, 4.0])
+    with pytest.raises(
+        ValueError, match=r"Missing: lmo \(lmo\(grad\), .*problem\.subject_to\(sets\.Simplex\(d\)\)"
+    ) as caught:
+        so.minimize(free, "away_step")
+    assert "from_function" not in str(caught.value), "a gradient is not what it lacks"
+    with pytest.raises(ValueError, match=r"Missing: grad .*from_function"):
+        so.minimize(so.Problem(free.f, constraint=so.sets.Simplex(2)), "away_step")
+    with pytest.raises(ValueError, match=r"newton knows no constraint, and 'quadratic on Simplex\(2\)' has one"):
+        so.minimize(free.subject_to(so.sets.Simplex(2)), "newton")
+    with pytest.raises(ValueError, match="momentum_descent knows no constraint"):
+        so.minimize(free.subject_to(so.sets.Simplex(2)), momentum_descent)
+
+
 def test_names_of_families_are_methods_whatever_was_imported_first():
+    import secondorder.frank_wolfe.frank_wolfe
     import secondorder.newton.newton
 
     assert callable(so.newton.newton) and secondorder.newton.newton is so.newton.newton
+    assert so.frank_wolfe.frank_wolfe.method.name == "frank_wolfe"
+    assert secondorder.frank_wolfe.frank_wolfe is so.frank_wolfe.frank_wolfe

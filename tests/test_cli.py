@@ -61,6 +61,27 @@ def test_values_may_be_none(capsys, none):
     assert status == 0 and "converged" in out
 
 
+CONSTRAINED = ("--problem", "minimum_variance", "--with", "d=8")
+
+
+def test_a_run_on_a_feasible_set_prints_the_gap(capsys, tmp_path):
+    path = tmp_path / "run.npz"
+    status, out, err = call(capsys, "run", "away_step", *CONSTRAINED, "--save", str(path))
+    assert (status, err) == (0, "")
+    line, *optimality = out.splitlines()
+    assert line.startswith("<History of away_step on minimum_variance: converged after ") and ", gap=" in line
+    assert [entry.split()[0] for entry in optimality] == ["grad_norm", "gap"]
+    history = so.History.load(path)
+    assert history.optimality["gap"] <= 1e-6 and optimality[1] == f"  gap = {history.optimality['gap']:.6g}"
+
+
+def test_a_comparison_on_a_feasible_set_draws_the_gap(capsys, tmp_path):
+    path = tmp_path / "picture.png"
+    arguments = ("compare", "frank_wolfe", "away_step", *CONSTRAINED, "--steps", "50", "--plot", str(path))
+    status, out, _ = call(capsys, *arguments)
+    assert status == 0 and out.count(", gap=") == 2 and path.stat().st_size > 0
+
+
 def test_save_writes_a_history(capsys, tmp_path):
     path = tmp_path / "run.npz"
     assert call(capsys, "run", "newton", "--problem", "rosenbrock", "--save", str(path))[0] == 0
@@ -117,6 +138,8 @@ MISTAKES = {
     "unknown method to show": (["show", "newtn"], "unknown method 'newtn' (did you mean 'newton'?)"),
     "unknown method to compare": (["compare", "newton", "newtn", "--problem", "chain"], "unknown method 'newtn'"),
     "no problem": (["run", "newton"], "--problem"),
+    "no feasible set": (["run", "away_step", "--problem", "rosenbrock"], "problem.subject_to(sets.Simplex(d))"),
+    "no method for one": (["run", "newton", *CONSTRAINED], "newton knows no constraint"),
     "unknown problem": (["run", "newton", "--problem", "rosenbrok"], "did you mean 'rosenbrock'?"),
     "missing file": (["run", "newton", "--problem", "logistic:nowhere.libsvm"], "nowhere.libsvm"),
     "unknown option of the problem": (["run", "newton", "--problem", "chain", "--with", "size=3"], "size"),

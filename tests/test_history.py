@@ -31,6 +31,12 @@ def mixed():
     return so.minimize(so.problems.quadratic([1.0, 4.0]), motley, keep=("x", "layers"))
 
 
+@pytest.fixture
+def constrained():
+    problem = so.problems.quadratic([1.0, 4.0, 9.0]).subject_to(so.sets.Simplex(3))
+    return so.minimize(problem, "away_step", keep=("x", "atoms"))
+
+
 # ------------------------------------------------------------------------------------------------------------- columns
 
 
@@ -131,6 +137,25 @@ def test_optimality_without_a_hessian_is_the_gradient():
     assert set(so.minimize(problem, "gradient_descent").optimality) == {"grad_norm"}
 
 
+def test_optimality_on_a_feasible_set_is_the_gap(constrained):
+    answer = constrained.optimality
+    assert set(answer) == {"grad_norm", "gap"}
+    assert answer["gap"] == pytest.approx(constrained["gap"][-1], abs=1e-15) and 0.0 <= answer["gap"] <= 1e-6
+
+
+def test_costs_of_a_feasible_set_are_counted_beside(constrained):
+    calls = constrained.oracle
+    assert calls["lmo"] == len(constrained)
+    assert constrained.cost()[-1] == calls["grad"] + 0.5 * calls["f"]
+    assert constrained.cost(lmo=3.0)[-1] == constrained.cost()[-1] + 3.0 * calls["lmo"]
+
+
+def test_the_gap_stands_where_the_gradient_norm_did(constrained):
+    gap = constrained["gap"][-1]
+    assert f"gap={gap:.3g}; " in repr(constrained) and "grad_norm" not in repr(constrained)
+    assert 'alt="Frank–Wolfe gap against iterations. away_step: converged' in constrained._repr_html_()
+
+
 # --------------------------------------------------------------------------------------------------------------- files
 
 
@@ -147,7 +172,7 @@ def assert_same(one, other):
     assert one.x.dtype == other.x.dtype
 
 
-@pytest.mark.parametrize("which", ["history", "mixed", "batched"])
+@pytest.mark.parametrize("which", ["history", "mixed", "batched", "constrained"])
 def test_files_give_back_what_was_saved(which, request, tmp_path):
     h = request.getfixturevalue(which)
     h.save(tmp_path / "run.npz")

@@ -94,6 +94,91 @@ def test_data_and_names_shine_through():
         ledger.nothing_of_the_kind  # noqa: B018
 
 
+# -------------------------------------------------------------------------------------------------------- feasible sets
+
+
+def on_a_triangle(x0=None, **changes):
+    given = {"f": lambda x: float(x @ x), "grad": lambda x: 2.0 * x, **changes}
+    return Ledger(so.Problem(**given, constraint=so.sets.Simplex(3)), x0)
+
+
+def test_oracles_of_a_set_are_counted():
+    ledger = on_a_triangle(domain=lambda x: True)
+    ledger.lmo(ledger.x), ledger.lmo(ledger.x), ledger.project(ledger.x), ledger.domain(ledger.x)
+    assert {name: n for name, n in ledger.counts.items() if n} == {"lmo": 2, "project": 1, "domain": 1}
+    assert "lmo" not in line().counts
+
+
+def test_the_start_is_feasible():
+    with pytest.raises(ValueError, match=r"x0 must lie in Simplex\(3\); it is 0\.5 outside"):
+        on_a_triangle([0.5, 0.5, 0.5])
+    with pytest.raises(ValueError, match=r"x0 must lie in Simplex\(3\); it is 0\.25 outside"):
+        on_a_triangle([1.25, -0.25, 0.0])
+    barely = np.asarray([0.5, 0.5, 1e-10])
+    np.testing.assert_array_equal(on_a_triangle(barely).x, barely)
+    thirds = np.full(3, 1.0 / 3.0, dtype=np.float32)
+    assert on_a_triangle(thirds).x.dtype == np.float32
+
+
+def test_the_start_is_in_the_domain_and_that_is_not_counted():
+    ledger = on_a_triangle(domain=lambda x: bool(np.all(x > 0.0)))
+    assert ledger.counts["domain"] == 0
+    with pytest.raises(ValueError, match="x0 must lie where 'problem' is defined"):
+        on_a_triangle([1.0, 0.0, 0.0], domain=lambda x: bool(np.all(x > 0.0)))
+
+
+def test_without_a_domain_a_function_is_defined_everywhere():
+    assert line().domain(np.full(2, 1e300)) is True
+
+
+@pytest.mark.parametrize("answer", [True, np.True_, np.asarray(True), array_api_strict.asarray(True)], ids=repr)
+def test_a_domain_answers_yes_or_no(answer):
+    assert on_a_triangle(domain=lambda x: answer).domain(np.ones(3)) is True
+
+
+@pytest.mark.parametrize("answer", [None, 1.0, float("nan"), "yes", np.ones(3, dtype=bool)], ids=repr)
+def test_anything_else_is_refused(answer):
+    with pytest.raises(TypeError, match="domain must return True or False; got "):
+        on_a_triangle(domain=lambda x: answer)
+
+
+BAD_POINTS = {
+    "list": (list, TypeError, "point .* of the array library of x .ndarray.; got list"),
+    "short": (lambda x: x[:2], ValueError, r"an array of shape \(3,\); got \(2,\)"),
+    "complex": (lambda x: x + 1j, TypeError, "must be real; got dtype complex128"),
+    "NaN": (lambda x: x * np.nan, NonFinite, "a value that is not finite"),
+}
+
+
+@pytest.mark.parametrize("oracle", ["lmo", "project"])
+@pytest.mark.parametrize(("function", "error", "message"), BAD_POINTS.values(), ids=BAD_POINTS)
+def test_bad_points_are_named(oracle, function, error, message):
+    ledger = on_a_triangle(**{oracle: function})
+    with pytest.raises(error, match=f"{oracle}.* {message}"):
+        getattr(ledger, oracle)(ledger.x)
+
+
+def test_points_of_a_set_take_the_precision_of_the_argument_and_are_frozen():
+    ledger, x = on_a_triangle(lmo=lambda grad: np.eye(3)[0]), np.ones(3, dtype=np.float32)
+    for point in (ledger.lmo(x), ledger.project(x)):
+        assert point.dtype == np.float32 and not point.flags.writeable
+
+
+def test_a_set_may_fill_one_buffer_also_under_a_problem_that_does_not():
+    class Lazy(so.sets.Simplex):
+        def lmo(self, grad):
+            self.buffer[...] = super().lmo(grad)
+            return self.buffer
+
+    lazy = Lazy(3)
+    lazy.buffer = np.empty(3)
+    ledger = Ledger(so.problems.quadratic([1.0, 2.0, 3.0]).subject_to(lazy))
+    first, second = (ledger.lmo(np.asarray(grad)) for grad in ([-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]))
+    np.testing.assert_array_equal(first, [1.0, 0.0, 0.0])
+    np.testing.assert_array_equal(second, [0.0, 1.0, 0.0])
+    assert lazy.buffer.flags.writeable
+
+
 # ------------------------------------------------------------------------------------- sums of squares, networks, batches
 
 

@@ -48,6 +48,20 @@ def test_a_run_on_batches_is_one_curve_through_the_rows_looked_at(x, y):
     )
 
 
+def test_on_a_feasible_set_the_gap_is_drawn():
+    """Where every curve has one; else the gradient norm, which all have."""
+    problem = so.problems.quadratic([1.0, 4.0, 9.0])
+    constrained = so.compare(problem.subject_to(so.sets.Simplex(3)), ["frank_wolfe", "away_step"], steps=30)
+    (axes,) = constrained.plot().axes
+    assert (axes.get_ylabel(), axes.get_yscale()) == ("Frank–Wolfe gap", "log")
+    for line, history in zip(axes.lines, constrained.values(), strict=True):
+        np.testing.assert_array_equal(line.get_ydata(), history["gap"])
+    (axes,) = convergence({**constrained, "newton": so.minimize(problem, "newton")}).axes
+    assert axes.get_ylabel() == "‖∇f(x)‖"
+    (axes,) = constrained.plot(y="primal_gap").axes
+    assert (axes.get_ylabel(), axes.get_yscale()) == ("f(x) − f*", "log")
+
+
 def test_unknown_axes_are_refused(runs):
     with pytest.raises(ValueError, match="x must be one of step, cost, seconds; got 'time'"):
         runs.plot(x="time")

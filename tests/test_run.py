@@ -102,6 +102,116 @@ def test_a_problem_without_values_runs_and_shows():
     assert "<table>" in history._repr_html_()
 
 
+# -------------------------------------------------------------------------------------------------------- feasible sets
+
+
+def on_a_triangle(**changes):
+    """The least squared distance of the triangle to a point outside."""
+    target = np.asarray([1.0, 0.6, -0.2])
+    oracles = {"f": lambda x: 0.5 * float((x - target) @ (x - target)), "grad": lambda x: x - target, **changes}
+    return so.Problem(**oracles, constraint=so.sets.Simplex(3), name="triangle")
+
+
+@so.method(paper="beck2017first", needs=("grad", "project"), measure="gap")
+def projecting(problem, x):
+    """Yields no gap of its own."""
+    while True:
+        yield Iterate(x)
+        x = problem.project(x - 0.5 * problem.grad(x))
+
+
+def test_the_gap_is_looked_up_off_the_books_where_a_method_has_none():
+    calls = []
+    triangle = so.sets.Simplex(3)
+    problem = on_a_triangle(lmo=lambda grad: calls.append(1) or triangle.lmo(grad))
+    history = so.minimize(problem, projecting, keep="x")
+    assert history.oracle["lmo"] == 0 and len(calls) == len(history)
+    for row in history.rows:
+        grad = problem.grad(row["x"])
+        assert row["gap"] == float(grad @ (row["x"] - triangle.lmo(grad)))
+    assert history.status == "converged" and history["gap"][-1] <= 1e-6 < history["gap"][-2]
+
+
+def test_one_gradient_serves_its_norm_and_the_gap():
+    calls = []
+    problem = on_a_triangle(grad=lambda x: calls.append(1) or x - np.asarray([1.0, 0.6, -0.2]))
+    history = so.minimize(problem, "zeroth_order_frank_wolfe", steps=5)
+    assert history.oracle["grad"] == 0 and len(calls) == len(history) == 6
+
+
+def test_the_gap_of_a_method_is_not_looked_up_again():
+    calls = []
+    triangle = so.sets.Simplex(3)
+    problem = on_a_triangle(lmo=lambda grad: calls.append(1) or triangle.lmo(grad))
+    history = so.minimize(problem, "away_step")
+    assert len(calls) == history.oracle["lmo"] == len(history)
+
+
+def test_the_measure_of_a_constrained_run_is_the_gap():
+    """1e-6 by default, and in float32 scaled like any tolerance."""
+    assert so.minimize(on_a_triangle(), "away_step").tol == 1e-6
+    single = so.minimize(on_a_triangle(), "away_step", np.full(3, 1.0 / 3.0, dtype=np.float32))
+    assert single.tol == pytest.approx(1e-6 * 2.0**14.5) and single.status == "converged"
+    assert so.minimize(bowl(), "newton").tol == 1e-8
+    coarse = so.minimize(on_a_triangle(), "frank_wolfe", tol=1e-2)
+    assert coarse.status == "converged" and coarse["gap"][-1] <= 1e-2 < coarse["gap"][-2]
+    assert coarse.primal_gap[-1] <= coarse["gap"][-1]
+
+
+def test_without_a_linear_minimisation_there_is_no_gap_to_look_up():
+    triangle = so.sets.Simplex(3)
+    problem = so.Problem(lambda x: float(x @ x), lambda x: 2.0 * x, project=triangle.project, x0=[0.0, 0.0, 1.0])
+    history = so.minimize(problem, projecting, steps=5)
+    assert history.status == "step_limit" and "gap" not in history.names
+    np.testing.assert_allclose(history.x, 1.0 / 3.0)
+
+
+def test_a_gap_may_rise_for_long_before_a_run_is_stalled():
+    """The patience is ten times that of another measure; rising, neither the gap nor f makes progress."""
+
+    @so.method(paper="beck2017first", needs=("lmo",), measure="gap")
+    def rising(problem, x):
+        gap = 1.0
+        while True:
+            yield Iterate(x, f=0.0, gap=gap)
+            gap += 1.0
+
+    history = so.minimize(on_a_triangle(), rising, steps=20_000)
+    assert history.status == "stalled" and len(history) == 10_001
+    assert history.message.startswith("no new least value of f or of gap in 10000 steps")
+
+
+def test_a_gap_of_batches_is_looked_at_once_a_gradient():
+    @so.method(paper="sahu2019towards", needs=("grad", "lmo"), measure="gap")
+    def stochastic(problem, x, *, batch_size: count | None = None, rng=None):
+        for batch in problem.batches(batch_size, rng):
+            grad = batch.grad(x)
+            yield Iterate(x, batch_grad=grad)
+            x = 0.9 * x + 0.1 * problem.lmo(grad)
+
+    problem = network()
+    problem = problem.subject_to(so.sets.L2Ball(problem.x0.size, 5.0))
+    history = so.minimize(problem, stochastic, batch_size=3, steps=9)
+    looked = np.flatnonzero(~np.isnan(history["gap"])).tolist()
+    assert looked == seen(history) == [0, 4, 8, 9]
+    assert history.oracle["lmo"] == 9
+
+
+def test_the_start_is_looked_at_before_the_first_step():
+    with pytest.raises(ValueError, match=r"x0 must lie in Simplex\(3\); it is 1 outside"):
+        so.minimize(on_a_triangle(), "frank_wolfe", [1.0, 1.0, 0.0])
+
+
+def test_comparing_takes_the_gap_into_the_table():
+    runs = so.compare(on_a_triangle(), ["frank_wolfe", "away_step"], steps=50)
+    for label, row in runs.table().items():
+        assert row["gap"] == runs[label]["gap"][-1] and row["lmo_calls"] == len(runs[label])
+        assert list(row)[:4] == ["status", "steps", "f", "grad_norm"] and row["gap"] >= 0.0
+    assert "gap" not in so.compare(bowl(), ["newton"]).table()["newton"]
+    mixed = so.run.Comparison({"on": runs["away_step"], "off": so.minimize(bowl(), "newton")})
+    assert np.isnan(mixed.table()["off"]["gap"]) and "<table>" in mixed._repr_html_()
+
+
 # ------------------------------------------------------------------------------------------------------------- batches
 
 

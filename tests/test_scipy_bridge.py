@@ -261,6 +261,15 @@ def test_no_bounds_and_no_constraints_are_no_reason_to_refuse():
     assert minimize("newton", constraints=[]).success
 
 
+def test_methods_of_feasible_sets_are_refused():
+    """SciPy's bounds and constraints are not sets with a linear minimisation oracle."""
+    for info in so.methods("frank_wolfe"):
+        with pytest.raises(
+            ValueError, match=f"{info.name} needs (lmo|project), which scipy.optimize.minimize cannot pass on"
+        ):
+            so.as_scipy(info.name)
+
+
 def test_making_a_method_does_not_load_scipy():
     code = "import sys, secondorder as so; so.as_scipy('newton'); print('scipy.optimize' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"

@@ -38,6 +38,11 @@ class ActiveSet(NamedTuple):
         one = xp.astype(xp.arange(self.weights.shape[0]) == i, self.weights.dtype)
         return self._cleared((1.0 - step_size) * self.weights + step_size * one)
 
+    def without(self, i: int) -> ActiveSet:
+        r"""After the longest step away from an atom, :math:`\gamma_{\max}=\frac{w_i}{1-w_i}`: the others grow in proportion."""
+        xp = namespace(self.weights)
+        return self._cleared(xp.where(xp.arange(self.weights.shape[0]) == i, 0.0 * self.weights, self.weights))
+
     def shifted(self, away: int, i: int, step_size: float) -> ActiveSet:
         r"""After :math:`x\leftarrow x+\gamma(s_i-s_{\rm away})`."""
         xp = namespace(self.weights)
@@ -49,5 +54,7 @@ class ActiveSet(NamedTuple):
         """Without the atoms whose weight is rounding; the rest adds up to 1."""
         xp = namespace(weights)
         keep = xp.nonzero(weights > 2.0 * epsilon(weights))[0]
+        if keep.shape[0] == weights.shape[0]:
+            return ActiveSet(self.atoms, weights / xp.sum(weights))
         weights = xp.take(weights, keep)
         return ActiveSet(xp.take(self.atoms, keep, axis=0), weights / xp.sum(weights))

@@ -39,7 +39,7 @@ def away_step(
         x_t-a,&\gamma_{\max}=\frac{w_a}{1-w_a}&\text{otherwise}\end{cases}
         \qquad x_{t+1}=x_t+\gamma_td_t
 
-    A step as long as it may be away from a drops a from S.
+    A step as long as it may be away from a drops a from S. That :math:`w_a<\frac12` there follows from the condition.
 
     Parameters
     ----------
@@ -60,8 +60,9 @@ def away_step(
         search has it; ``move`` ("frank_wolfe", "away" or "drop"), ``step_size``, ``trials``, ``lipschitz`` of the step that
         led there. Ends as ``finished`` when the gap is zero, as ``stalled`` when a search finds no representable progress.
 
-    Guarantee: :math:`f(x_t)-f^*\le(1-\frac{\mu\delta^2}{4L_1D^2})^{t/2}(f(x_0)-f^*)` for :math:`\mu`-strongly convex f on a
-    polytope of pyramidal width :math:`\delta` and diameter D (Theorem 1 there).
+    Guarantee: :math:`f(x_t)-f^*\le(1-\frac{\mu\delta^2}{4L_1D^2})^{t/2}(f(x_0)-f^*)` from a vertex, for
+    :math:`\mu`-strongly convex f on a polytope of pyramidal width :math:`\delta` and diameter D (Theorem 1 there); with
+    :math:`2L_1` where the constant is adapted; from k atoms :math:`k-1` steps more.
     Cost: a gradient, a linear minimisation and :math:`O(kd)` an iteration.
 
     >>> import secondorder as so
@@ -92,7 +93,10 @@ def away_step(
             weight = float(weights[away])
             largest = weight / (1.0 - weight) if weight < 1.0 else 0.0
             step_size, account = search(x, grad, x - atoms[away, :], largest)
-            active, move = active.towards(away, -step_size), "drop" if step_size == largest else "away"
+            if step_size == largest:
+                active, move = active.without(away), "drop"
+            else:
+                active, move = active.towards(away, -step_size), "away"
         if step_size == 0.0:
             return "stalled: no representable progress along the direction"
         x, account = active.point(), {"move": move, **account}

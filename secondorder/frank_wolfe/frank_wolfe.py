@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any, Literal
 
 from secondorder.arrays import Array
@@ -51,7 +50,7 @@ def frank_wolfe(
         The start, in the feasible set.
     step_rule : "open_loop" (default), "short" or "exact"
         :math:`\gamma_t=\ell/(t+\ell)`, which looks at nothing; :math:`\gamma_t=\min\{G_t/(L_1\|x_t-v_t\|^2),1\}`; the
-        minimiser of f on the segment, as the root of its slope, at a gradient a trial.
+        minimiser of a convex f on the segment, as the root of its slope, at a gradient a trial.
     ell : float ≥ 1, default 2
         :math:`\ell` of the open loop.
     lipschitz : float > 0, optional
@@ -65,8 +64,8 @@ def frank_wolfe(
         ``lipschitz`` of the step that led there. Ends as ``finished`` when the gap is zero, as ``stalled`` when a search
         finds no representable progress.
 
-    Guarantee: :math:`f(x_t)-f^*\le\frac{2L_1D^2}{t+2}` for convex f, with D the diameter, for the open loop with
-    :math:`\ell=2` and for the short and exact steps (Theorem 1 there).
+    Guarantee: for convex f and t ≥ 1, with D the diameter, :math:`f(x_t)-f^*\le\frac{2L_1D^2}{t+2}` for the open loop with
+    :math:`\ell=2` and for the short and exact steps (Theorem 1 there); with :math:`2L_1` where the constant is adapted.
     Cost: a gradient and a linear minimisation an iteration.
 
     >>> import secondorder as so
@@ -75,8 +74,8 @@ def frank_wolfe(
     array([0.8, 0.2])
     """
     search = Search(problem, "exact" if step_rule == "exact" else "short", lipschitz)
-    account: dict[str, Any] = {}
-    for t in itertools.count():
+    t, account = 0, dict[str, Any]()
+    while True:
         grad = problem.grad(x)
         vertex = problem.lmo(grad)
         gap = float(grad @ (x - vertex))
@@ -90,5 +89,4 @@ def frank_wolfe(
             step_size, account = search(x, grad, vertex - x, 1.0)
         if step_size == 0.0:
             return "stalled: no representable progress towards the vertex"
-        x = (1.0 - step_size) * x + step_size * vertex
-    raise AssertionError
+        x, t = (1.0 - step_size) * x + step_size * vertex, t + 1

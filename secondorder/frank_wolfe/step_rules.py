@@ -11,6 +11,8 @@ from secondorder.linalg import rounding
 
 SHRINK, GROW = 0.9, 2.0
 """What the constant is multiplied with after a step and after a refused trial (:cite:`pedregosa2020linearly`)."""
+TRIALS = 100
+"""A search gives up after as many."""
 
 
 class Search:
@@ -19,7 +21,8 @@ class Search:
     The short step :math:`\min\{G/(L_1\|d\|^2),\gamma_{\max}\}` minimises the quadratic upper bound of f. Without a
     constant, L₁ is adapted by backtracking: it shrinks by 0.9, then doubles until
     :math:`f(x+\gamma d)\le f(x)-\gamma G+\tfrac{\gamma^2}2L_1\|d\|^2`; where that decrease is below the rounding of f,
-    until the slope at the new point is not positive. The exact search finds the root of the slope.
+    until the slope at the new point is not positive. The exact search finds the root of the slope, from below: it never
+    goes past the minimiser of a convex f, nor out of its domain.
 
     ``f`` is the value at the current point, where a search has computed it; a call moves on to the next point.
     """
@@ -38,7 +41,7 @@ class Search:
             step_size, trials = self._root(x, direction, slope, largest)
             return step_size, {"step_size": step_size, "trials": trials}
         if self.lipschitz is not None and not self.adaptive:
-            step_size = min(slope / (self.lipschitz * square), largest)
+            step_size = short_step(slope, self.lipschitz * square, largest)
             return step_size, {"step_size": step_size}
         return self._backtrack(x, grad, direction, slope, square, largest)
 
@@ -46,9 +49,12 @@ class Search:
         self, x: Array, grad: Array, direction: Array, slope: float, square: float, largest: float
     ) -> tuple[float, dict[str, Any]]:
         problem, f = self.problem, self.problem.f(x) if self.f is None else self.f
-        L = self._curvature(x, grad, direction) if self.lipschitz is None else SHRINK * self.lipschitz
-        for trials in range(1, 101):
-            step_size = min(slope / (L * square), largest)
+        if self.lipschitz is None:  # of a linear f any constant is one; this one lets the first step be the largest
+            L = self._curvature(x, grad, direction) or slope / (largest * square)
+        else:
+            L = SHRINK * self.lipschitz
+        for trials in range(1, TRIALS + 1):
+            step_size = short_step(slope, L * square, largest)
             point = x + step_size * direction
             f_new = problem.f(point) if problem.domain(point) else math.inf
             promised = step_size * slope - 0.5 * step_size**2 * L * square
@@ -67,8 +73,7 @@ class Search:
         nudge = 1e-3
         while not self.problem.domain(x + nudge * direction) and nudge > 1e-12:
             nudge /= 2.0
-        change = norm(self.problem.grad(x + nudge * direction) - grad) / (nudge * norm(direction))
-        return change if change > 0.0 else 1.0
+        return norm(self.problem.grad(x + nudge * direction) - grad) / (nudge * norm(direction))
 
     def _root(self, x: Array, direction: Array, slope: float, largest: float) -> tuple[float, int]:
         from scipy.optimize import brentq
@@ -82,5 +87,15 @@ class Search:
                 slopes[step_size] = float(self.problem.grad(point) @ direction) if inside else slope
             return slopes[step_size]
 
-        step_size = largest if at(largest) <= 0.0 else brentq(at, 0.0, largest, xtol=1e-300, rtol=1e-12)
-        return step_size, len(slopes) - 1
+        if at(largest) > 0.0:
+            brentq(at, 0.0, largest, xtol=1e-300, rtol=max(1e-12, 4.0 * epsilon(x)), maxiter=TRIALS, disp=False)
+        return max(step_size for step_size, value in slopes.items() if value <= 0.0), len(slopes) - 1
+
+
+def short_step(slope: float, curvature: float, largest: float) -> float:
+    r"""The minimiser of :math:`-\gamma G+\frac{\gamma^2}2c` on :math:`[0,\gamma_{\max}]`, c being the curvature.
+
+    >>> short_step(1.0, 4.0, 1.0), short_step(1.0, 0.0, 1.0)
+    (0.25, 1.0)
+    """
+    return largest if slope >= largest * curvature else slope / curvature

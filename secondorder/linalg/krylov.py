@@ -162,6 +162,103 @@ def lanczos_walk(matvec: Callable[[Array], Array], q: Array) -> Iterator[Lanczos
         basis.append(w / beta)
 
 
+class EigenPair(NamedTuple):
+    r"""An eigenvalue and its vector, of length 1: ``residual`` is :math:`\|Aq-\lambda q\|`, ``products`` those with A."""
+
+    value: float
+    vector: Array
+    residual: float
+    products: int
+
+
+def least_eigenpair(
+    matvec: Callable[[Array], Array], start: Array, *, tol: float = 1e-10, max_dimension: int | None = None
+) -> EigenPair:
+    r"""The least eigenvalue of a symmetric matrix and its vector, by one Lanczos run.
+
+    Reference: :cite:`golub2013matrix`, §10.1. The least eigenvalue :math:`\theta` of the tridiagonal matrix is at least that
+    of A, and some eigenvalue of A lies within the residual :math:`\beta_k|y_k|` of it, y being its vector.
+
+    Parameters
+    ----------
+    matvec : callable
+        The product with A.
+    start : array (d,)
+        Not orthogonal to what is sought; a random vector is not.
+    tol : float, default 1e-10
+        Stops when the residual is at most ``tol`` times the largest eigenvalue in size; tested at every fourth step.
+    max_dimension : int, default d
+
+    Cost: one product a dimension k and :math:`O(k^2d)`; k + 1 vectors of memory, twice.
+
+    >>> import numpy as np
+    >>> pair = least_eigenpair(lambda v: np.asarray([1.0, 2.0, -3.0]) * v, np.ones(3))
+    >>> round(pair.value, 12), np.abs(pair.vector).round(12)
+    (-3.0, array([0., 0., 1.]))
+    """
+    for k, basis in enumerate(lanczos_walk(matvec, start), start=1):
+        last = basis.residual == 0.0 or k == max_dimension
+        if not last and k % 4:
+            continue
+        values, vectors = eigen(basis.tridiagonal())
+        residual = basis.residual * abs(float(vectors[-1, 0]))
+        if last or residual <= tol * max(abs(float(values[0])), abs(float(values[-1]))):
+            break
+    vector = basis.vectors @ vectors[:, 0]
+    return EigenPair(float(values[0]), vector / norm(vector), residual, k)
+
+
+class SingularPair(NamedTuple):
+    r"""A singular value and its vectors, :math:`Av=\sigma u`: ``residual`` is :math:`\|A^\top u-\sigma v\|`, ``products``
+    those with A."""
+
+    left: Array
+    value: float
+    right: Array
+    residual: float
+    products: int
+
+
+def top_singular_pair(
+    matvec: Callable[[Array], Array],
+    rmatvec: Callable[[Array], Array],
+    start: Array,
+    *,
+    tol: float = 1e-10,
+    max_dimension: int | None = None,
+) -> SingularPair:
+    r"""The largest singular value of an (m, n) matrix and its vectors, by one Lanczos run on :math:`A^\top A`.
+
+    Squaring the singular values costs accuracy in the small ones only. Best used with :math:`n\le m`: transpose otherwise.
+
+    Parameters
+    ----------
+    matvec, rmatvec : callable
+        The products with A and with its transpose.
+    start : array (n,)
+    tol : float, default 1e-10
+        Stops at :math:`\|A^\top u-\sigma v\|\le\mathrm{tol}\,\sigma`.
+    max_dimension : int, default n
+
+    Of the zero matrix the left vector is zero. Cost: one product with A and one with its transpose a dimension, and one at
+    the end.
+
+    >>> import numpy as np
+    >>> A = np.asarray([[0.0, 2.0], [0.0, 0.0], [1.0, 0.0]])
+    >>> pair = top_singular_pair(lambda v: A @ v, lambda u: A.T @ u, np.ones(2))
+    >>> round(pair.value, 12), (pair.left[:, None] * pair.right).round(12) + 0.0
+    (2.0, array([[0., 1.],
+           [0., 0.],
+           [0., 0.]]))
+    """
+    square = least_eigenpair(lambda v: -rmatvec(matvec(v)), start, tol=tol, max_dimension=max_dimension)
+    left = matvec(square.vector)
+    value = norm(left)
+    if not value > 0.0:
+        return SingularPair(left, 0.0, square.vector, 0.0, square.products + 1)
+    return SingularPair(left / value, value, square.vector, square.residual / value, square.products + 1)
+
+
 class MINRES(NamedTuple):
     """The answer of :func:`minres`; ``residual_norm`` is the true one, recomputed at the end."""
 

@@ -18,6 +18,7 @@ from secondorder.problems.chebyshev_rosenbrock import chebyshev_rosenbrock
 from secondorder.problems.classics import chain, double_well, himmelblau, pseudo_huber, rosenbrock, saddle
 from secondorder.problems.least_squares import least_squares
 from secondorder.problems.linear_models import ill_scaled_logistic, logistic, softmax
+from secondorder.problems.matrix_completion import matrix_completion
 from secondorder.problems.more_garbow_hillstrom import TEST_FUNCTIONS
 from secondorder.problems.networks import mlp
 from secondorder.problems.nist import FITS, nist
@@ -33,7 +34,10 @@ from secondorder.problems.planes import (
     styblinski_tang,
     three_hump_camel,
 )
+from secondorder.problems.point_matching import point_matching
+from secondorder.problems.portfolio import minimum_variance
 from secondorder.problems.quadratic import quadratic
+from secondorder.problems.self_concordant import d_optimal_design, log_portfolio, poisson_inverse
 from secondorder.problems.soft_maximum import soft_maximum
 
 __all__ = [
@@ -42,19 +46,25 @@ __all__ = [
     "branin",
     "chain",
     "chebyshev_rosenbrock",
+    "d_optimal_design",
     "double_well",
     "get",
     "goldstein_price",
     "himmelblau",
     "ill_scaled_logistic",
     "least_squares",
+    "log_portfolio",
     "logistic",
+    "matrix_completion",
     "matyas",
     "mccormick",
+    "minimum_variance",
     "mlp",
     "monkey_saddle",
     "names",
     "nist",
+    "point_matching",
+    "poisson_inverse",
     "pseudo_huber",
     "quadratic",
     "rosenbrock",
@@ -71,11 +81,14 @@ _PLAIN = (
     *(quadratic, rosenbrock, himmelblau, saddle, double_well, beale, booth, matyas, three_hump_camel, six_hump_camel),
     *(branin, goldstein_price, mccormick, styblinski_tang, monkey_saddle),
     *(pseudo_huber, chain, chebyshev_rosenbrock, soft_maximum, ill_scaled_logistic),
+    *(minimum_variance, point_matching),
+    *(log_portfolio, poisson_inverse, d_optimal_design),
 )
 _ON_DATA: dict[str, tuple[Callable[..., Problem], tuple[str, ...]]] = {
     "logistic": (logistic, ("breast_cancer",)),
     "softmax": (softmax, ("wine", "digits", "breast_cancer")),
     "mlp": (mlp, ("digits", "diabetes", "two_moons")),
+    "matrix_completion": (matrix_completion, ("digits", "low_rank")),
 }
 _READ_FILES = ("logistic", "softmax")
 
@@ -125,9 +138,10 @@ def get(name: str, **options: Any) -> Problem:
     ValueError: unknown problem 'rosenbrok' (did you mean 'rosenbrock'?); known: quadratic, rosenbrock, himmelblau, \
 saddle, double_well, beale, booth, matyas, three_hump_camel, six_hump_camel, branin, goldstein_price, mccormick, \
 styblinski_tang, monkey_saddle, pseudo_huber, chain, chebyshev_rosenbrock, soft_maximum, ill_scaled_logistic, \
-logistic:breast_cancer, softmax:wine, softmax:digits, softmax:breast_cancer, mlp:digits, mlp:diabetes, \
-mlp:two_moons, logistic:PATH, softmax:PATH, test:NAME with a NAME of test_functions(), \
-nist:NAME with a NAME of nist()
+minimum_variance, point_matching, log_portfolio, poisson_inverse, d_optimal_design, logistic:breast_cancer, \
+softmax:wine, softmax:digits, softmax:breast_cancer, mlp:digits, mlp:diabetes, mlp:two_moons, matrix_completion:digits, \
+matrix_completion:low_rank, logistic:PATH, softmax:PATH, test:NAME with a NAME of test_functions(), nist:NAME \
+with a NAME of nist()
     """
     known = names()
     model, colon, data = str(name).partition(":")

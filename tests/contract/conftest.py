@@ -18,6 +18,13 @@ from secondorder.problems.sums_of_squares import Formula
 METHODS = so.methods()
 CIRCLING = {"adam", "adamw"}
 """Their steps do not shrink with the gradient: they come near a solution and circle there."""
+SUBLINEAR = {
+    "frank_wolfe": "a gap of order 1/t where the solution lies on a face, and of 1/t^2 at best in an open loop",
+    "monotone_frank_wolfe": "the open loop, less the steps that do not decrease f",
+    "second_order_frank_wolfe": "the inner accuracy, and with it the gap, shrinks by a fixed 0.96^2 a step",
+    "zeroth_order_frank_wolfe": "the estimate of the gradient forgets its noise like t^(-2/3)",
+}
+"""They converge, but not within a few hundred steps to the default tolerance; and why."""
 
 
 def network(loss):
@@ -40,12 +47,33 @@ def curve_fit():
     return problem
 
 
+def on_a_ball():
+    """A solution inside a face of the ball, with one coordinate zero."""
+    return so.problems.ill_scaled_logistic(n=40, d=5, decades=0.5, l2=1e-2).subject_to(so.sets.L1Ball(5, 3.0))
+
+
+def races():
+    """Logarithmic utility of bets on four horses in nine races. Every vertex lies outside the domain: who bets on one horse
+    alone loses everything in some race. The solution is how often each horse wins."""
+    problem = so.problems.log_portfolio(np.eye(4)[[0, 0, 0, 1, 1, 2, 2, 3, 3]] * [2.0, 3.0, 4.0, 5.0])
+    problem.x_star = np.asarray([3.0, 2.0, 2.0, 2.0]) / 9.0
+    problem.f_star = float(problem.f(problem.x_star))
+    return problem
+
+
 PROBLEMS = (
     lambda: so.problems.ill_scaled_logistic(n=40, d=5, decades=0.5, l2=1e-2),
     lambda: network("softmax"),
     lambda: network("squared"),
     curve_fit,
+    on_a_ball,
+    races,
 )
+
+
+def constrained(oracles):
+    """Whether a method with these needs works on a feasible set."""
+    return bool({"lmo", "project"} & set(oracles))
 
 
 def settings(info):
@@ -63,20 +91,23 @@ def settings(info):
 
 
 def pytest_generate_tests(metafunc):
-    if "setting" in metafunc.fixturenames:
-        rows = [(info, hyper) for info in METHODS for _, hyper in settings(info)]
-        ids = [f"{info.name}-{label}" for info in METHODS for label, _ in settings(info)]
-        metafunc.parametrize("setting", rows, ids=ids)
-    elif "info" in metafunc.fixturenames:
+    for name, chosen in (("setting", METHODS), ("setting_on_a_set", [m for m in METHODS if constrained(m.oracles())])):
+        if name in metafunc.fixturenames:
+            rows = [(info, hyper) for info in chosen for _, hyper in settings(info)]
+            ids = [f"{info.name}-{label}" for info in chosen for label, _ in settings(info)]
+            metafunc.parametrize(name, rows, ids=ids)
+    if "info" in metafunc.fixturenames:
         metafunc.parametrize("info", METHODS, ids=[info.name for info in METHODS])
 
 
 @pytest.fixture
 def offers():
-    """A function from oracle names to all the small problems that offer them, fresh."""
+    """A function from oracle names to all the small problems that offer them, fresh; with a feasible set if they ask
+    for one, else without."""
 
     def make(*oracles):
-        found = [p for p in (factory() for factory in PROBLEMS) if set(oracles) <= set(Ledger(p).oracles)]
+        problems = [p for p in (factory() for factory in PROBLEMS) if constrained(p.oracles) == constrained(oracles)]
+        found = [p for p in problems if set(oracles) <= set(Ledger(p).oracles)]
         return found or pytest.fail(f"no problem in tests/contract/conftest.py offers {', '.join(oracles)}: add one")
 
     return make
@@ -96,8 +127,27 @@ def divisible(offers):
 
 @pytest.fixture
 def endless():
-    """A function that says whether a setting may run on for ever: random batches, or steps that do not shrink."""
-    return lambda info, hyper=(): info.name in CIRCLING or "batch_size" in hyper
+    """A function that says whether a setting may run on for long: random batches, steps that do not shrink, or a
+    sublinear rate."""
+    return lambda info, hyper=(): info.name in CIRCLING or info.name in SUBLINEAR or "batch_size" in hyper
+
+
+@pytest.fixture
+def sublinear():
+    """A function that says whether a method is known to be slow, not wrong."""
+    return lambda info: info.name in SUBLINEAR
+
+
+@pytest.fixture
+def at_most(sublinear):
+    """A function to the steps of a run that need not arrive: so many, or a hundred on a feasible set, twenty if slow."""
+    return lambda info, steps: min(steps, 20 if sublinear(info) else 100 if constrained(info.oracles()) else steps)
+
+
+@pytest.fixture
+def unfinished(sublinear):
+    """A function to how a few steps of such a method end: one with a sublinear rate may be there by luck."""
+    return lambda info: {"step_limit", "converged", "finished"} if sublinear(info) else {"step_limit"}
 
 
 @pytest.fixture

@@ -49,6 +49,9 @@ PROBLEMS = {
     "network": lambda: network("softmax"),
     "regression network": lambda: network("squared"),
     "curve": lambda: so.problems.nist("Misra1a", start=2),
+    "logistic on a polytope": lambda: PROBLEMS["logistic"]().subject_to(so.sets.L1Ball(12, 2.0)),
+    "logistic on a ball": lambda: PROBLEMS["logistic"]().subject_to(so.sets.L2Ball(12, 1.0)),
+    "portfolio": lambda: so.problems.log_portfolio(n=30, d=6),
 }
 
 
@@ -66,8 +69,9 @@ def walk(info, problem, hyper, rows=8):
 @pytest.mark.parametrize(("info", "hyper"), METHODS, ids=[f"{info.name}-{hyper}" for info, hyper in METHODS])
 def test_the_gpu_gives_what_numpy_gives(info, hyper, name):
     problem = PROBLEMS[name]()
-    if not set(info.oracles(hyper)) <= set(problem.oracles):
-        pytest.skip(f"{name} does not offer {', '.join(info.oracles(hyper))}")
+    needs, on_a_set = set(info.oracles(hyper)), problem.constraint is not None
+    if not needs <= set(problem.oracles) or on_a_set != bool(needs & {"lmo", "project"}):
+        pytest.skip(f"{name} is not for {info.name}")
     device = so.to_device(problem, LIBRARY)
     for ours, theirs in zip(walk(info, problem, hyper), walk(info, device, hyper), strict=True):
         assert type(theirs.x) is type(device.x0)
@@ -91,6 +95,17 @@ def test_a_run_on_the_gpu_ends_where_numpys_does(dtype):
         assert theirs.status in {"converged", "stalled"} and str(theirs.x.dtype) == dtype
         np.testing.assert_allclose(to_numpy(theirs.x), ours.x, atol=1e-6 if dtype == "float64" else 1e-2)
         assert theirs.optimality["grad_norm"] == pytest.approx(float(theirs.grad_norm[-1]), abs=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["logistic on a polytope", "portfolio"])
+def test_the_gap_is_closed_on_the_gpu(name, dtype):
+    problem = so.to_device(PROBLEMS[name](), "numpy", dtype=dtype)
+    for method in ("away_step", "pairwise", "blended_pairwise", "projected_gradient"):
+        ours, theirs = (so.minimize(p, method) for p in (problem, so.to_device(problem, LIBRARY)))
+        assert theirs.status in {"converged", "finished", "stalled"} and str(theirs.x.dtype) == dtype
+        assert abs(theirs.f[-1] - ours.f[-1]) <= max(ours["gap"][-1], theirs["gap"][-1]) + 1e-6
+        assert theirs.optimality["gap"] == pytest.approx(theirs["gap"][-1], abs=1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
