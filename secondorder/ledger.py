@@ -8,13 +8,14 @@ wrong shape that broadcasts, a NaN that makes every comparison false.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from secondorder.arrays import Array, frozen, is_array, namespace, read_only
+from secondorder.arrays import Array, epsilon, frozen, is_array, namespace, norm, read_only
 from secondorder.linalg.layers import Layer
 from secondorder.oracles import CORE, ORACLES, Problem, point
 
@@ -133,7 +134,17 @@ class Ledger:
 
     def lmo(self, grad: Array) -> Array:
         """A vertex of the feasible set that minimises the inner product with ``grad``, shape (d,)."""
-        return self._checked("lmo", self._ask("lmo", grad), grad, grad.shape)
+        vertex = self._checked("lmo", self._ask("lmo", grad), grad, grad.shape)
+        step = vertex - self.x
+        above = float(grad @ step)
+        if above > 0.0:  # more than at the start, which is feasible; a set may answer with a few digits only
+            allowance = 1e-2 * norm(step) + math.sqrt(epsilon(grad)) * (norm(vertex) + norm(self.x))
+            if above > norm(grad) * allowance:
+                raise ValueError(
+                    "lmo must return a point v of the feasible set with the least <grad, v>; at the start x0 it is "
+                    f"{above:.2g} less than at the answer. Does lmo maximise, or is x0 not in the set?"
+                )
+        return vertex
 
     def project(self, x: Array) -> Array:
         """The point of the feasible set nearest to x, shape (d,)."""

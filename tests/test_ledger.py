@@ -323,6 +323,20 @@ def test_a_dense_hessian_of_one_batch_does_not_serve_another():
     assert ledger.counts["hess"] == 1.0
 
 
+@pytest.mark.parametrize("method", ["frank_wolfe", "away_step", "pairwise", "blended_pairwise"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_oracle_that_maximises_is_found_out(method, dtype):
+    simplex = so.sets.Simplex(3)
+    x0 = np.asarray([1.0, 0.0, 0.0], dtype=dtype)
+    wrong = so.Problem(lambda x: 0.5 * x @ x, lambda x: x, lmo=lambda grad: simplex.lmo(-grad), x0=0.4 * x0 + 0.2)
+    with pytest.raises(ValueError, match="lmo must return a point v of the feasible set with the least <grad, v>"):
+        so.minimize(wrong, method)
+    few_digits = so.Problem(
+        lambda x: 0.5 * x @ x, lambda x: x, lmo=lambda grad: (1.0 - 1e-3) * simplex.lmo(grad), x0=x0
+    )
+    assert so.minimize(few_digits, method, steps=5).status in ("converged", "step_limit")
+
+
 def test_a_ledger_can_be_copied():
     ledger = Ledger(so.problems.rosenbrock())
     assert copy.copy(ledger).problem is ledger.problem and copy.deepcopy(ledger).name == "rosenbrock"

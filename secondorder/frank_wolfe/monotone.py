@@ -50,8 +50,8 @@ def monotone_frank_wolfe(
         of the row before) and ``trials``. Ends as ``finished`` when the gap is zero, as ``stalled`` when N reaches three
         quarters of the binary digits ("halving").
 
-    Guarantee, for a convex :math:`(M,\nu)`-generalised self-concordant f with largest curvature L on the level set of the
-    start: :math:`f(x_t)-f^*\le\frac{4(T+1)}{t+1}\max\{f(x_0)-f^*,\,LD^2\omega_\nu(\frac12)\}` from
+    Guarantee of "open_loop", for a convex :math:`(M,\nu)`-generalised self-concordant f with largest curvature L on the level
+    set of the start: :math:`f(x_t)-f^*\le\frac{4(T+1)}{t+1}\max\{f(x_0)-f^*,\,LD^2\omega_\nu(\frac12)\}` from
     :math:`T=\lceil4MD\rceil-2` on for :math:`\nu=2` and :math:`T=\lceil2(\nu-2)MDL^{\nu/2-1}\rceil-2` for :math:`\nu>2`, with
     :math:`\omega_2(\tau)=(e^\tau-\tau-1)/\tau^2`, :math:`\omega_3(\tau)=(-\tau-\ln(1-\tau))/\tau^2`; the least gap falls as
     O(1/t) too. No constant is asked for.

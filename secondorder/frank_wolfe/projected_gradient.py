@@ -34,7 +34,8 @@ def projected_gradient(problem: Ledger, x: Array, *, lipschitz: positive | None 
     x : array (d,)
         The start, in the feasible set.
     lipschitz : float > 0, optional
-        :math:`L_1`, the Lipschitz constant of the gradient, in units of f over x². By default it starts at 1, doubles until
+        :math:`L_1`, the Lipschitz constant of the gradient, in units of f over x²; given, it is not tested, nor is the domain
+        asked. By default it starts at 1, doubles until
         :math:`f(x^+)\le f(x)+\langle\nabla f(x),x^+-x\rangle+\frac{L_1}2\|x^+-x\|^2`, and halves after each step. Where the
         promised decrease is below the rounding of f, the test is :math:`\|\nabla f(x^+)-\nabla f(x)\|\le L_1\|x^+-x\|`,
         at a gradient a trial.

@@ -26,7 +26,7 @@ def distance_bound(t: float) -> float:
 
 
 THRESHOLDS = {"inverse": 0.120919, "reciprocal": 1.0 / distance_bound(BETA)}
-"""h⁻¹(β), and what the published notation was also read as, 1/h(β)."""
+"""h⁻¹(β), and the other way to read that notation, 1/h(β)."""
 
 
 class ModelStep(NamedTuple):
@@ -118,8 +118,8 @@ def second_order_frank_wolfe(
         :math:`O(1/\eta_k^2)`.
     threshold : "inverse" (default) or "reciprocal"
         Where full steps begin: :math:`h^{-1}(\beta)=0.1209`, the bound that the convergence proof needs; or
-        :math:`1/h(\beta)=3.615`, as the notation was read elsewhere. The second is cheaper where it works, but its steps may
-        leave the domain.
+        :math:`1/h(\beta)=3.615`, the other way to read that notation. The second is cheaper where it works, but its steps
+        may leave the domain.
     max_inner : int ≥ 1, default 10000
         Inner steps after which the run ends.
 
@@ -135,8 +135,8 @@ def second_order_frank_wolfe(
     Cost: a product with the Hessian and a linear minimisation an inner step, a gradient and a linear minimisation an outer
     one.
 
-    Departures: away steps inside, which the authors discuss as an extension, are the default; which reading of the
-    threshold they meant is inferred from the proof.
+    Departures: away steps inside are the default, for their linear rate on a polytope; which reading of the threshold is
+    meant is inferred from the proof.
 
     >>> import secondorder as so
     >>> problem = so.problems.d_optimal_design(degree=2)
@@ -158,8 +158,10 @@ def second_order_frank_wolfe(
             return f"stalled: {max_inner} inner steps leave a gap of {found.gap:.2g} in the model, above {eta**2:.2g}"
         gamma = found.decrement
         near = near or gamma + eta <= full
-        damped = SAFETY * (gamma**2 - eta**2) / (gamma**3 + gamma**2 - gamma * eta**2) if not near else 1.0
-        step_size = min(1.0, damped)
+        step_size = 1.0
+        if not near:
+            excess = gamma - eta**2 / gamma  # so written, the formula has no powers that overflow
+            step_size = min(1.0, SAFETY * excess / (gamma * (1.0 + excess)))
         account = {
             "decrement": gamma, "accuracy": eta, "inner_iterations": found.iterations, "step_size": step_size,
         }  # fmt: skip

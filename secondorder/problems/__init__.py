@@ -16,6 +16,7 @@ from secondorder.catalogue import nearest
 from secondorder.oracles import Problem
 from secondorder.problems.chebyshev_rosenbrock import chebyshev_rosenbrock
 from secondorder.problems.classics import chain, double_well, himmelblau, pseudo_huber, rosenbrock, saddle
+from secondorder.problems.l1_logistic import l1_logistic
 from secondorder.problems.least_squares import least_squares
 from secondorder.problems.linear_models import ill_scaled_logistic, logistic, softmax
 from secondorder.problems.matrix_completion import matrix_completion
@@ -52,6 +53,7 @@ __all__ = [
     "goldstein_price",
     "himmelblau",
     "ill_scaled_logistic",
+    "l1_logistic",
     "least_squares",
     "log_portfolio",
     "logistic",
@@ -86,11 +88,12 @@ _PLAIN = (
 )
 _ON_DATA: dict[str, tuple[Callable[..., Problem], tuple[str, ...]]] = {
     "logistic": (logistic, ("breast_cancer",)),
+    "l1_logistic": (l1_logistic, ("breast_cancer",)),
     "softmax": (softmax, ("wine", "digits", "breast_cancer")),
     "mlp": (mlp, ("digits", "diabetes", "two_moons")),
     "matrix_completion": (matrix_completion, ("digits", "low_rank")),
 }
-_READ_FILES = ("logistic", "softmax")
+_READ_FILES = ("logistic", "l1_logistic", "softmax")
 
 
 def test_functions() -> dict[str, Callable[..., Problem]]:
@@ -139,9 +142,9 @@ def get(name: str, **options: Any) -> Problem:
 saddle, double_well, beale, booth, matyas, three_hump_camel, six_hump_camel, branin, goldstein_price, mccormick, \
 styblinski_tang, monkey_saddle, pseudo_huber, chain, chebyshev_rosenbrock, soft_maximum, ill_scaled_logistic, \
 minimum_variance, point_matching, log_portfolio, poisson_inverse, d_optimal_design, logistic:breast_cancer, \
-softmax:wine, softmax:digits, softmax:breast_cancer, mlp:digits, mlp:diabetes, mlp:two_moons, matrix_completion:digits, \
-matrix_completion:low_rank, logistic:PATH, softmax:PATH, test:NAME with a NAME of test_functions(), nist:NAME \
-with a NAME of nist()
+l1_logistic:breast_cancer, softmax:wine, softmax:digits, softmax:breast_cancer, mlp:digits, mlp:diabetes, mlp:two_moons, \
+matrix_completion:digits, matrix_completion:low_rank, logistic:PATH, l1_logistic:PATH, softmax:PATH, test:NAME with a NAME \
+of test_functions(), nist:NAME with a NAME of nist()
     """
     known = names()
     model, colon, data = str(name).partition(":")

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from secondorder.arrays import Array
+from secondorder.arrays import Array, is_sparse
 from secondorder.oracles import Problem
 from secondorder.problems.classics import whole
+from secondorder.problems.data import matrix
 from secondorder.sets.feasible_set import FeasibleSet
 from secondorder.sets.polytopes import CappedSimplex, Simplex
 
@@ -77,9 +78,13 @@ def minimum_variance(
         B = np.hstack([market, sectors])
         covariance = B @ B.T + np.diag(rng.uniform(0.15, 0.4, d) ** 2)
     else:
-        returns = np.asarray(returns, dtype=float)
-        if returns.ndim != 2 or returns.shape[0] < 2 or returns.shape[1] < 1 or not np.all(np.isfinite(returns)):
-            raise ValueError(f"returns must be a finite array of shape (n, d) with n at least 2; got {returns!r}")
-        covariance = np.atleast_2d(np.cov(returns, rowvar=False))
+        returns = matrix(returns, "returns")
+        returns = np.asarray(returns.toarray() if is_sparse(returns) else returns, dtype=float)
+        if returns.shape[0] < 2:
+            raise ValueError(f"returns must have at least 2 rows, a period each; got shape {returns.shape}")
+        with np.errstate(over="ignore", invalid="ignore"):
+            covariance = np.atleast_2d(np.cov(returns, rowvar=False))
+        if not np.all(np.isfinite(covariance)):
+            raise ValueError("returns are too large: their covariance is not finite")
     d = covariance.shape[0]
     return MinimumVariance(covariance, Simplex(d) if cap is None else CappedSimplex(d, cap))

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from secondorder.arrays import Array, epsilon, namespace
+from secondorder.arrays import Array, epsilon, is_sparse, namespace
 from secondorder.oracles import Problem
 from secondorder.problems.classics import whole
+from secondorder.problems.data import matrix
 from secondorder.sets.feasible_set import FeasibleSet, size
 from secondorder.sets.polytopes import Simplex
 
@@ -166,8 +167,13 @@ def poisson_inverse(
         b = rng.poisson(A @ truth).astype(float)
         radius = float(truth.sum()) if radius is None else radius
     else:
+        if not isinstance(data, (tuple, list)) or len(data) != 2:
+            raise ValueError(f"data must be a pair (A, b); got {data!r}")
         A = _table("data[0]", data[0])
-        b = np.asarray(data[1], dtype=A.dtype)
+        try:
+            b = np.asarray(data[1], dtype=A.dtype)
+        except (TypeError, ValueError):
+            b = np.zeros(0)
         if b.shape != A.shape[:1] or not np.all(np.isfinite(b)) or np.any(b < 0.0) or not np.any(b > 0.0):
             raise ValueError(f"data[1] must hold {A.shape[0]} counts, none negative, not all zero; got {data[1]!r}")
         columns = A.sum(axis=0)
@@ -214,10 +220,8 @@ def d_optimal_design(points: Any = None, *, degree: int = 3, n: int = 101) -> DO
     (array([-1.,  0.,  1.]), np.float64(3.0))
     """
     if points is not None:
-        points = np.asarray(points, dtype=None if getattr(points, "dtype", None) == np.float32 else float)
-        if points.ndim != 2 or not points.size or not np.all(np.isfinite(points)):
-            raise ValueError(f"points must be a finite array of shape (k, d); got shape {points.shape}")
-        problem = DOptimalDesign(points)
+        points = matrix(points, "points")
+        problem = DOptimalDesign(points.toarray() if is_sparse(points) else points)
         if not problem.domain(problem.x0):
             raise ValueError(
                 f"points must span the space of {points.shape[1]} dimensions, well enough to be seen in digits"
@@ -239,9 +243,8 @@ def d_optimal_design(points: Any = None, *, degree: int = 3, n: int = 101) -> DO
 
 def _table(name: str, values: Any) -> np.ndarray:
     """``values`` as an array of non-negative numbers with a positive one in each row, or an error that names it."""
-    A = np.array(values, dtype=None if getattr(values, "dtype", None) == np.float32 else float)
-    if A.ndim != 2 or not A.size or not np.all(np.isfinite(A)):
-        raise ValueError(f"{name} must be a finite array of shape (n, d); got shape {A.shape}")
+    A = matrix(values, name)
+    A = A.toarray() if is_sparse(A) else A
     if np.any(A < 0.0) or not np.all(np.any(A > 0.0, axis=1)):
         raise ValueError(f"{name} must hold no negative number, and in every row a positive one")
     return A

@@ -6,7 +6,9 @@ import math
 from numbers import Real
 from typing import Any
 
-from secondorder.arrays import Array, epsilon
+import numpy as np
+
+from secondorder.arrays import Array, epsilon, norm
 
 
 class FeasibleSet:
@@ -35,8 +37,8 @@ class FeasibleSet:
         raise NotImplementedError
 
     def contains(self, x: Array) -> bool:
-        """Whether x is in the set, up to the square root of the rounding unit of its size."""
-        return self.violation(x) <= math.sqrt(epsilon(x)) * max(1.0, self.diameter)
+        """Whether x is in the set, up to the rounding of x and the square root of the rounding unit of the diameter."""
+        return self.violation(x) <= math.sqrt(epsilon(x)) * self.diameter + 64.0 * epsilon(x) * norm(x)
 
     def __repr__(self) -> str:
         return str(self)
@@ -50,6 +52,18 @@ def size(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 < float(value) < math.inf:
         raise ValueError(f"{name} must be a finite number above 0; got {value!r}")
     return float(value)
+
+
+def table(name: str, value: Any, shape: tuple[str, ...]) -> np.ndarray:
+    """``value`` as a new array of finite numbers of that shape, nowhere empty, or an error that names it."""
+    try:
+        array = np.array(value, dtype=float)
+    except (TypeError, ValueError):
+        array = np.empty(0)
+    if array.ndim != len(shape) or not array.size or not np.all(np.isfinite(array)):
+        axes = f"({shape[0]},)" if len(shape) == 1 else f"({', '.join(shape)})"
+        raise ValueError(f"{name} must be a finite array of shape {axes}; got {value!r}")
+    return array
 
 
 def dimension(name: str, value: Any) -> int:

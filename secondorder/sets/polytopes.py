@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from secondorder.arrays import Array, epsilon, namespace, to_numpy
-from secondorder.sets.feasible_set import FeasibleSet, dimension, size
+from secondorder.sets.feasible_set import FeasibleSet, dimension, size, table
 
 LISTED = 4_000_000
 """``vertices()`` lists at most so many numbers."""
@@ -230,10 +230,7 @@ class Box(FeasibleSet):
     polytope = True
 
     def __init__(self, low: Any, high: Any) -> None:
-        self.low, self.high = np.array(low, dtype=float), np.array(high, dtype=float)
-        for name, bound in (("low", self.low), ("high", self.high)):
-            if bound.ndim != 1 or not bound.size or not np.all(np.isfinite(bound)):
-                raise ValueError(f"{name} must be a finite array of shape (d,); got {bound!r}")
+        self.low, self.high = table("low", low, ("d",)), table("high", high, ("d",))
         if self.low.shape != self.high.shape or not np.all(self.low <= self.high):
             raise ValueError(f"high must be as long as low and nowhere below it; got {self.low!r} and {self.high!r}")
         self.d = self.low.shape[0]
@@ -435,9 +432,7 @@ class Hull(FeasibleSet):
     def __init__(self, points: Any) -> None:
         from scipy.spatial.distance import pdist
 
-        self.points = np.array(points, dtype=float)
-        if self.points.ndim != 2 or not self.points.size or not np.all(np.isfinite(self.points)):
-            raise ValueError(f"points must be a finite array of shape (k, d); got {points!r}")
+        self.points = table("points", points, ("k", "d"))
         self.d = self.points.shape[1]
         self.start = self.points.mean(axis=0)
         self.diameter = float(np.max(pdist(self.points), initial=0.0))

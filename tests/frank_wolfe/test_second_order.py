@@ -184,3 +184,14 @@ def test_costs_are_a_product_and_an_oracle_call_an_inner_step():
     inner = np.nansum(history["inner_iterations"])
     assert history.oracle["hvp"] == inner and history.oracle["grad"] == len(history)
     assert history.oracle["lmo"] == len(history) + inner
+
+
+def test_a_step_too_long_for_the_powers_of_its_length():
+    """γ³ overflows here; the damped step is 1/(1 + γ) all the same."""
+    huge = so.Problem(
+        lambda x: 1e250 * float(x[0] ** 2), lambda x: 2e250 * x, lambda x: np.asarray([[2e250]]), x0=[1.0],
+        constraint=Hull([[-2.0], [2.0]]),
+    )  # fmt: skip
+    history = so.minimize(huge, METHOD, steps=3, tol=0, max_inner=1)
+    assert history.status in ("step_limit", "stalled") and np.all(np.isfinite(history.x))
+    assert history["step_size"][1] == pytest.approx(SAFETY / history["decrement"][1], rel=1e-12)

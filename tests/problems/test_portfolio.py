@@ -70,9 +70,11 @@ def test_seed():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"returns": [1.0, 2.0]}, r"returns must be a finite array of shape \(n, d\) with n at least 2"),
-        ({"returns": [[1.0, 2.0]]}, r"returns must be a finite array of shape \(n, d\) with n at least 2"),
-        ({"returns": [[1.0], [np.nan]]}, r"returns must be a finite array of shape \(n, d\) with n at least 2"),
+        ({"returns": [1.0, 2.0]}, r"returns must be a matrix .* got shape \(2,\)"),
+        ({"returns": [[1.0, 2.0]]}, r"returns must have at least 2 rows, a period each; got shape \(1, 2\)"),
+        ({"returns": [[1.0], [np.nan]]}, "returns must be finite; got 1 entries"),
+        ({"returns": [[1.0], [2.0, 3.0]]}, "returns must be an array"),
+        ({"returns": [[1e200], [-1e200]]}, "returns are too large: their covariance is not finite"),
         ({"d": 0}, "d must be a whole number, at least 1; got 0"),
         ({"factors": 1.5}, "factors must be a whole number, at least 1; got 1.5"),
         ({"cap": 0.01}, "cap must be at least radius / d = 0.025; got 0.01"),

@@ -4,6 +4,7 @@ import array_api_strict
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from scipy.sparse import csr_array
 
 import secondorder as so
 from secondorder.ledger import Ledger
@@ -202,16 +203,19 @@ def test_float32_data_are_kept():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: log_portfolio([1.0, 2.0]), r"returns must be a finite array of shape \(n, d\); got shape \(2,\)"),
+        (lambda: log_portfolio([1.0, 2.0]), r"returns must be a matrix .* got shape \(2,\)"),
         (lambda: log_portfolio([[1.0, -0.1]]), "returns must hold no negative number"),
         (lambda: log_portfolio([[1.0, 1.0], [0.0, 0.0]]), "in every row a positive one"),
-        (lambda: log_portfolio([[np.nan, 1.0]]), "returns must be a finite array"),
+        (lambda: log_portfolio([[np.nan, 1.0]]), "returns must be finite; got 1 entries"),
         (lambda: log_portfolio(n=0), "n must be a whole number, at least 1; got 0"),
         (lambda: poisson_inverse(([[1.0]], [1.0, 2.0])), r"data\[1\] must hold 1 counts"),
         (lambda: poisson_inverse(([[1.0]], [0.0])), "not all zero"),
+        (lambda: poisson_inverse(([[1.0]], ["one"])), r"data\[1\] must hold 1 counts"),
+        (lambda: poisson_inverse(([[1.0]],)), r"data must be a pair \(A, b\)"),
+        (lambda: poisson_inverse(5), r"data must be a pair \(A, b\); got 5"),
         (lambda: poisson_inverse(([[1.0, 0.0]], [1.0])), "radius must be given"),
         (lambda: poisson_inverse(radius=-1.0), "radius must be a finite number above 0; got -1.0"),
-        (lambda: d_optimal_design([1.0]), r"points must be a finite array of shape \(k, d\)"),
+        (lambda: d_optimal_design([1.0]), r"points must be a matrix .* got shape \(1,\)"),
         (lambda: d_optimal_design([[1.0, 2.0], [2.0, 4.0]]), "points must span the space of 2 dimensions"),
         (lambda: d_optimal_design(degree=0), "degree must be a whole number, at least 1; got 0"),
         (lambda: d_optimal_design(n=1), "n must be at least 2; got 1"),
@@ -220,3 +224,15 @@ def test_float32_data_are_kept():
 def test_bad_input(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("make", [log_portfolio, d_optimal_design, lambda values: poisson_inverse((values, [1.0]))])
+def test_what_is_not_a_real_number(make):
+    for values in (["a", "b"], [[1.0, None]], [[1.0, 1.0j]]):
+        with pytest.raises(TypeError, match=r"(returns|points|data\[0\]) must hold real numbers; got dtype"):
+            make(values)
+
+
+def test_sparse_data_become_dense():
+    A = np.asarray([[1.0, 0.0], [0.5, 2.0]])
+    assert np.array_equal(log_portfolio(csr_array(A)).A, A) and np.array_equal(d_optimal_design(csr_array(A)).points, A)

@@ -340,7 +340,7 @@ def test_a_bad_dimension(make, d):
         (lambda: KSparse(4, 5), "k must be at most d = 4; got 5"),
         (lambda: KSparse(4, 0), "k must be a whole number of at least 1; got 0"),
         (lambda: Birkhoff(0), "n must be a whole number of at least 1; got 0"),
-        (lambda: Box([0.0], [math.inf]), r"high must be a finite array of shape \(d,\); got array\(\[inf\]\)"),
+        (lambda: Box([0.0], [math.inf]), r"high must be a finite array of shape \(d,\); got \[inf\]"),
         (lambda: Box([], []), r"low must be a finite array of shape \(d,\)"),
         (lambda: Box([[0.0]], [1.0]), r"low must be a finite array of shape \(d,\)"),
         (lambda: Box([0.0, 1.0], [1.0, 0.5]), "high must be as long as low and nowhere below it"),
@@ -348,6 +348,8 @@ def test_a_bad_dimension(make, d):
         (lambda: Hull([1.0, 2.0]), r"points must be a finite array of shape \(k, d\)"),
         (lambda: Hull([[1.0, math.nan]]), r"points must be a finite array of shape \(k, d\)"),
         (lambda: Hull([[]]), r"points must be a finite array of shape \(k, d\)"),
+        (lambda: Hull([[1.0, 2.0], [3.0]]), r"points must be a finite array of shape \(k, d\)"),
+        (lambda: Box("a", "b"), r"low must be a finite array of shape \(d,\); got 'a'"),
         (lambda: LinfBall(30).vertices(), r"d is too large to list the vertices: LinfBall\(30\) has 1073741824"),
         (lambda: KSparse(40, 10).vertices(), r"d is too large to list the vertices: KSparse\(40, 10\) has"),
         (
@@ -369,3 +371,16 @@ def test_the_caller_keeps_the_arrays():
     box, hull = Box(low, np.ones(2)), Hull(points)
     low[0] = points[0, 0] = 9.0
     assert np.array_equal(to_numpy(box.low), np.zeros(2)) and np.array_equal(to_numpy(hull.points), np.eye(2))
+
+
+@pytest.mark.parametrize("r", [1e-12, 1e-9, 1.0, 1e9])
+def test_a_point_is_judged_by_the_size_of_the_set(r):
+    for feasible in (Simplex(3, r), L1Ball(3, r), CappedSimplex(3, 0.5 * r, r), KSparse(3, 2, r), Hull(r * np.eye(3))):
+        x = r * np.asarray([0.5, 0.3, 0.2])
+        assert feasible.contains(x) and not feasible.contains(3.0 * x), feasible
+        assert feasible.contains(feasible.start)
+    outside = Problem(lambda x: float(x @ x), lambda x: 2.0 * x, x0=np.zeros(3), constraint=Simplex(3, r))
+    with pytest.raises(ValueError, match=r"x0 must lie in Simplex\(3\)"):
+        so.minimize(outside, "away_step")
+    single = Hull([[r, -r]])
+    assert single.contains(np.asarray([r, -r])) and not single.contains(np.asarray([r, -0.99 * r]))

@@ -229,9 +229,10 @@ def _certificate_panel(problem: Problem, runs: list[tuple[str, History]], k: int
     marks: list[Any] = [Line(t, bound, label="2LD²/(t+2)", color="muted", dash=True, width=1.5)]
     for color, (label, history) in enumerate(runs):
         steps, mine = np.arange(1, len(history)), "" if color == 0 else f", {label}"
+        few = len(history) < 10  # a curve of one point is seen by its marker only
         gap, error = (np.where(e > 1e-14, e, np.nan) for e in (history["gap"], history.primal_gap))
-        marks.append(Line(steps, gap[1:], label="gap" + mine, color=2 * color, width=1.5))
-        marks.append(Line(steps, error[1:], label="error f − f*" + mine, color=2 * color + 1, width=1.5))
+        marks.append(Line(steps, gap[1:], label="gap" + mine, color=2 * color, width=1.5, markers=few))
+        marks.append(Line(steps, error[1:], label="error f − f*" + mine, color=2 * color + 1, width=1.5, markers=few))
     if k:
         marks.append(Rule(x=float(k)))
     axes = (Axis("step t", "log", domain=(1.0, float(STEPS[-1]))), Axis("value", "log", domain=(1e-6, 100.0)))

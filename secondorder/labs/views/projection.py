@@ -108,7 +108,8 @@ def project_or_not(*, over: str = "l1 ball, d = 60", condition: int = 100, metho
     for label, history in runs:
         style: dict[str, Any] = {"label": label, "color": colors.get(label, 3), "width": 1.8}
         t = np.arange(1, len(history))
-        gaps.append(Line(t, least_gap(history)[1:], **style))
+        style["markers"] = len(t) < 3  # a single step is no line
+        gaps.append(Line(t, np.maximum(least_gap(history)[1:], 1e-8), **style))
         sizes.append(Line(t, pieces(over, history["x"][1:]), **style))
     steps = Axis("step", "log", domain=(1.0, float(STEPS)))
     measure = MEASURES.get(over.replace(",", "").split()[0], "nonzeros")
@@ -132,7 +133,7 @@ def _contest_sentence(over: str, condition: int, runs: list[tuple[str, History]]
         reached, steps = ("1e-3", k) if k is not None else (f"{least_gap(history)[-1]:.1g}", len(history) - 1)
         size = int(pieces(over, history["x"][-1:])[0])
         made = f"rank {size}" if measure == "rank" else f"{size} {measure}"
-        told.append(f"{label}: a gap of {reached} after {steps} {'step' if steps == 1 else 'steps'}, {made} in the end")
+        told.append(f"{label[0].upper()}{label[1:]}: a gap of {reached} after {steps} {'step' if steps == 1 else 'steps'}, {made} in the end")
     missing = "" if SETS[over].project is not None else " There is no projection."
     return f"{over[0].upper()}{over[1:]}, condition number {condition}. " + "; ".join(told) + "." + missing
 

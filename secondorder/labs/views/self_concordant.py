@@ -147,7 +147,7 @@ def _stems(t: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _design_sentence(degree: str, row: int, history: History, problem: Any) -> str:
     variance = problem.variance(history.rows[row]["x"])
-    refused = sum(not each.get("accepted", True) for each in history.rows[: row + 1])
+    refused = sum(each["trials"] - each["accepted"] for each in history.rows[1 : row + 1])
     where = float(problem.grid[int(np.argmax(variance))])
     times = "time" if refused == 1 else "times"
     return (
@@ -235,9 +235,9 @@ def _rates_sentence(case: str, runs: dict[str, Any]) -> str:
         Choice("threshold", ("0.1209", "3.615"), "full steps below", "0.1209"),
     ),
     presets={
-        "as proved": {"threshold": "0.1209"},
-        "full steps at once": {"threshold": "3.615"},
-        "without away steps": {"inner": "Frank–Wolfe alone"},
+        "as proved": {"inner": "away steps", "threshold": "0.1209"},
+        "full steps at once": {"inner": "away steps", "threshold": "3.615"},
+        "without away steps": {"inner": "Frank–Wolfe alone", "threshold": "0.1209"},
     },
 )
 def newton_inside(
@@ -291,8 +291,12 @@ def distances(history: History, case: str) -> np.ndarray:
 def _newton_sentence(case: str, inner: str, threshold: str, history: History) -> str:
     name = case[0].upper() + case[1:]
     damped = int(np.sum(history["step_size"][1:] < 1.0)) if len(history) > 1 else 0
+    full = len(history) - 1 - damped
+    idle = int(np.sum(history["inner_iterations"][1:] == 0)) if len(history) > 1 else 0
+    still = f" In {idle} of them x is accurate enough already, and stays." if idle else ""
     end = "" if history.status == "converged" else f" The run ends there: {history.message or history.status}."
     return (
-        f"{name}, {inner} inside, full steps below {threshold}: {damped} damped and {len(history) - 1 - damped} full steps "
-        f"take {history.oracle['hvp']} products with the Hessian, to a Frank–Wolfe gap of {history['gap'][-1]:.1e}.{end}"
+        f"{name}, {inner} inside, full steps below {threshold}: {damped} damped and {full} full "
+        f"{'step' if full == 1 else 'steps'} take {history.oracle['hvp']} products with the Hessian, to a Frank–Wolfe gap of "
+        f"{history['gap'][-1]:.1e}.{still}{end}"
     )

@@ -146,7 +146,8 @@ def step_rules(
                 continue
             tag, tint = (label, 3) if number else (name, color)
             t = np.arange(1, len(h))
-            curves.append(Line(t, _errors(h)[1:], label=tag, color=tint, width=3.0 if name == rule else 1.5))
+            width, few = 3.0 if name == rule else 1.5, len(h) < 10  # a curve of one point is seen by its marker only
+            curves.append(Line(t, _errors(h)[1:], label=tag, color=tint, width=width, markers=few))
     marks.append(Text([here.target[0]], [here.target[1]], ("target",)))
     marks.append(Line([here.target[0]], [here.target[1]], color=4, markers=True, line=False))
     if shown:
