@@ -5,7 +5,7 @@ without it. Everybody has our oracles and starts where the problem does, copt's 
 start, and with atoms of weight 0 hidden from it: copt 0.9.2 keeps those that it dropped, and would choose one as the atom to
 leave, with nothing to take from it, for ever. Limits are 20 000 iterations and 20 seconds. Milliseconds are the method's own,
 the median of three runs if these are short; the gap is ours, at the point returned; atoms are those of the last active set.
-A dash: the method cannot.
+A dash: there is no projection, or the method keeps vertices and the set has infinitely many.
 """
 
 import contextlib
@@ -51,7 +51,7 @@ PROBLEMS = {
 
 
 def weighs(name):
-    """Whether it keeps an active set of vertices."""
+    """Whether it keeps an active set of vertices, made for polytopes."""
     return name in ("away_step", "pairwise", "blended_pairwise")
 
 
@@ -92,7 +92,8 @@ def copts(variant, step):
         def both(x):
             return problem.f(x), problem.grad(x)
 
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints its first estimate of the constant
+        # It prints its first estimate of the constant, and divides by zero where f no longer falls.
+        with contextlib.redirect_stdout(io.StringIO()), np.errstate(divide="ignore"):
             answer = copt.minimize_frank_wolfe(
                 both, start.copy(), lmo, x0_rep=vertex.tobytes(), variant=variant, jac=True, step=step,
                 max_iter=STEPS, tol=TOL, callback=late,

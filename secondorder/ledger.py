@@ -148,7 +148,13 @@ class Ledger:
 
     def project(self, x: Array) -> Array:
         """The point of the feasible set nearest to x, shape (d,)."""
-        return self._checked("project", self._ask("project", x), x, x.shape)
+        first, feasible = not self.counts["project"], self.problem.constraint
+        nearest = self._checked("project", self._ask("project", x), x, x.shape)
+        if first and feasible is not None:  # with allowance for the rounding of an x far away
+            outside = feasible.violation(nearest)
+            if outside > math.sqrt(epsilon(x)) * max(1.0, feasible.diameter, norm(x)):
+                raise ValueError(f"project must return a point of {feasible}; its answer is {outside:.2g} outside")
+        return nearest
 
     def domain(self, x: Array) -> bool:
         """Whether f is defined at x; True for a problem that does not say."""

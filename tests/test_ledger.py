@@ -164,6 +164,18 @@ def test_points_of_a_set_take_the_precision_of_the_argument_and_are_frozen():
         assert point.dtype == np.float32 and not point.flags.writeable
 
 
+def test_a_projection_that_does_not_project():
+    class Open(so.sets.Simplex):
+        def project(self, x):
+            return x
+
+    ledger = Ledger(so.problems.quadratic([1.0, 2.0]).subject_to(Open(2)))
+    with pytest.raises(ValueError, match=r"project must return a point of Open\(2\); its answer is 1 outside"):
+        ledger.project(np.asarray([1.0, 1.0]))
+    far = Ledger(so.problems.quadratic([1.0, 2.0]).subject_to(so.sets.Simplex(2)))
+    assert far.project(np.asarray([1e12, 1e12 - 0.5])).sum() > 0.5  # rounding, and no complaint
+
+
 def test_a_set_may_fill_one_buffer_also_under_a_problem_that_does_not():
     class Lazy(so.sets.Simplex):
         def lmo(self, grad):

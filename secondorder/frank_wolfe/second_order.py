@@ -135,8 +135,8 @@ def second_order_frank_wolfe(
     Cost: a product with the Hessian and a linear minimisation an inner step, a gradient and a linear minimisation an outer
     one.
 
-    Departures: away steps inside are the default, for their linear rate on a polytope; which reading of the threshold is
-    meant is inferred from the proof.
+    Departures: away steps inside, which the authors discuss as an extension, are the default; which reading of the
+    threshold they meant is inferred from the proof.
 
     >>> import secondorder as so
     >>> problem = so.problems.d_optimal_design(degree=2)

@@ -86,10 +86,11 @@ def zeroth_order_frank_wolfe(
     Rounding: a difference errs by about :math:`\varepsilon|f|/c_t`, with :math:`\varepsilon` the rounding unit. In float32
     that swamps RDSA for large d.
 
-    Departures: t counts from 0, so that :math:`\rho_0=1` for KWSA. A difference that leaves the domain of f is halved. The
-    :math:`c_t` of I-RDSA is this library's version: with :math:`\sqrt m` in the numerator, meant for :math:`m\le d^2`,
-    curvature disturbs the mean of m directions as much as it disturbs the one of RDSA; in the denominator, as other code has
-    it, differences are m times shorter and m times more exposed to rounding.
+    Departures: t counts from 0, so that :math:`\rho_0=1` for KWSA. A difference that leaves the domain of f is halved.
+
+    One meets the :math:`c_t` of I-RDSA with :math:`\sqrt m` in the numerator, as here, and in the denominator. Here, meant for
+    :math:`m\le d^2`, curvature disturbs the mean of m directions as much as it disturbs the one of RDSA; in the denominator
+    differences are m times shorter and m times more exposed to rounding.
 
     >>> import secondorder as so
     >>> problem = so.problems.quadratic([1.0, 4.0, 4.0]).subject_to(so.sets.Simplex(3))

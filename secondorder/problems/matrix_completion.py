@@ -115,6 +115,8 @@ def matrix_completion(
     is_seen = (np.arange(drawn.size) < seen)[order]
     if radius is None:
         radius = math.sqrt(5.0 * shape[0] * shape[1] * float(np.mean(values[is_seen] ** 2)))
+        if not 0.0 < radius < math.inf:
+            raise ValueError(f"radius must be given: by the observed entries of data it would be {radius:g}")
     ball = NuclearBall(shape, radius, None if len(values) == shape[0] * shape[1] else (rows, columns), sketch)
     targets, visible, hidden = (
         np.concatenate([part, np.zeros(ball.d - ball.count)]) for part in (values, 1.0 * is_seen, 1.0 * ~is_seen)

@@ -191,7 +191,7 @@ def test_frank_wolfe_zigzags_where_the_others_finish():
     r"""Near the side, two exact steps take :math:`2y^2/(1-b_1^2)^2` from the height y, so :math:`ty_t\to(1-b_1^2)^2`."""
     problem = triangle()
     plain = so.minimize(problem, "frank_wolfe", step_rule="exact", steps=1000, keep="x")
-    assert 0.75 <= so.measured_rate(plain).value <= 1.1
+    assert 0.65 <= so.measured_rate(plain).value <= 1.1
     assert 0.96 <= 1000.0 * plain["x"][-1, 1] / (1.0 - B[0] ** 2) ** 2 <= 1.01
     signs = np.sign(np.diff(plain["x"][10:, 0]))
     assert np.array_equal(signs[1:], -signs[:-1]), "left and right in turn"

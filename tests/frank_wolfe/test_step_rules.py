@@ -80,7 +80,8 @@ def test_the_short_step_minimises_its_model(curvature):
     step_size = short_step(1.0, curvature, 0.7)
     grid = np.linspace(0.0, 0.7, 1001)
     model = -grid + 0.5 * grid**2 * curvature
-    assert 0.0 < step_size <= 0.7 and -step_size + 0.5 * step_size**2 * curvature <= np.min(model)
+    assert 0.0 < step_size <= 0.7
+    assert -step_size + 0.5 * step_size**2 * curvature <= np.min(model) + 1e-15 * step_size
 
 
 def run(seed=0, steps=200):

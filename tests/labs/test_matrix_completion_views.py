@@ -54,3 +54,5 @@ def test_the_rank_in_the_sentence_is_at_most_the_step():
     scene = views.rank_and_rules(rule="exact", step=3, known="80 %")
     singular = line(scene, "X").y
     assert np.sum(singular > 1e-8 * singular[0]) <= 3 and "X has rank 3, the truth 2" in scene.sentence
+    first = views.rank_and_rules(rule="exact", step=1, known="80 %").sentence
+    assert "after 1 step the gap" in first and "add up to 0 of its nuclear norm" in first

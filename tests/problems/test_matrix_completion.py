@@ -182,6 +182,7 @@ def test_other_array_libraries_and_float32(small):
         (("digits",), {"held_out": None}, "held_out must be a part between 0 and 1"),
         (("digits",), {"radius": 0.0}, "radius must be a finite number above 0"),
         (("digits",), {"sketch": 32}, "sketch must be an integer"),
+        ((np.zeros((4, 4)),), {}, "radius must be given: by the observed entries of data it would be 0"),
     ],
 )
 def test_bad_arguments_are_named(arguments, options, message):

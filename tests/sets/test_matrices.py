@@ -7,7 +7,7 @@ import pytest
 import secondorder as so
 from secondorder.sets import NuclearBall, Spectrahedron
 
-SHAPES = [(7, 4), (4, 7), (5, 5), (1, 6), (6, 1), (1, 1)]
+SHAPES = [(7, 4), (4, 7), (5, 5), (1, 6), (6, 1), (1, 1), (65, 55), (55, 65)]  # Lanczos serves the last two
 
 
 def nuclear_norm(X):
@@ -36,18 +36,28 @@ def test_the_vertex_attains_the_dual_norm(shape, seed):
     assert np.linalg.matrix_rank(v.reshape(shape), tol=1e-10) == 1
 
 
-def test_a_tied_top_singular_value_is_no_trouble():
+@pytest.mark.parametrize("n", [30, 60])
+def test_a_tied_top_singular_value_is_no_trouble(n):
     rng = np.random.default_rng(0)
-    U, V = (np.linalg.qr(rng.standard_normal((30, 30)))[0] for _ in range(2))
-    for spectrum in (np.ones(30), np.append(np.full(5, 3.0), np.linspace(0.0, 2.9, 25))):
+    U, V = (np.linalg.qr(rng.standard_normal((n, n)))[0] for _ in range(2))
+    for spectrum in (np.ones(n), np.append(np.full(5, 3.0), np.linspace(0.0, 2.9, n - 5))):
         G = (U * spectrum) @ V.T
-        v = NuclearBall((30, 30)).lmo(G.reshape(-1))
+        v = NuclearBall((n, n)).lmo(G.reshape(-1))
         assert G.reshape(-1) @ v == pytest.approx(-spectrum.max(), rel=1e-10)
 
 
 @pytest.mark.parametrize("some", [NuclearBall((3, 2)), NuclearBall((5, 5), entries=([0, 4], [1, 1]), sketch=1)])
 def test_the_zero_gradient_gives_a_feasible_point(some):
     assert some.contains(some.lmo(np.zeros(some.d))) and some.contains(some.start)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-90, 1e90, 1e300])
+@pytest.mark.parametrize(
+    "some", [NuclearBall((4, 3)), NuclearBall((60, 60)), Spectrahedron(4), NuclearBall((9, 9), sketch=2)]
+)
+def test_the_vertex_does_not_depend_on_the_scale_of_the_gradient(some, scale):
+    g = np.random.default_rng(5).uniform(-1.0, 1.0, some.d)
+    np.testing.assert_allclose(some.lmo(scale * g), some.lmo(g), rtol=0, atol=1e-8)
 
 
 def test_some_entries_see_the_vertex_of_the_sparse_gradient():

@@ -227,11 +227,14 @@ def active_set_rates(
             ),
             Panel(across, Axis("vertices in use", domain=(0.0, 1.08 * top)), tuple(sizes), title="the active set"),
         ),
-        _rates_sentence(case, rule, runs),
+        _rates_sentence(case, rule, scale, runs),
     )  # fmt: skip
 
 
-def _rates_sentence(case: str, rule: str, runs: dict[str, History]) -> str:
+STRAIGHT = {"linear": "a constant factor a step", "logarithmic": "a power of the step"}
+
+
+def _rates_sentence(case: str, rule: str, scale: str, runs: dict[str, History]) -> str:
     plain = runs["Frank–Wolfe"]
     ways = [
         f"{name} in {len(history) - 1} steps with at most {history['active'].max():.0f} vertices in use"
@@ -240,7 +243,8 @@ def _rates_sentence(case: str, rule: str, runs: dict[str, History]) -> str:
     ]
     return (
         f"{case[0].upper()}{case[1:]}, {rule}: after {len(plain) - 1} steps Frank–Wolfe has brought the gap to "
-        f"{plain['gap'].min():.1g}. The others reach 1e-8: {', '.join(ways[:-1])} and {ways[-1]}."
+        f"{plain['gap'].min():.1g}. The others reach 1e-8: {', '.join(ways[:-1])} and {ways[-1]}. "
+        f"On a {scale} axis {STRAIGHT[scale]} is a straight line."
     )
 
 

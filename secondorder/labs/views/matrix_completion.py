@@ -83,7 +83,7 @@ def completed_digits(*, steps: int = 64, radius: int = 200, method: Method | Non
         tuple(panels),
         f"Four of 400 images: the pixels that were given, as squares with the areas of their grey values, over what "
         f"completes them in shades of grey; beside them the truth. After "
-        f"{steps} step{'s' if steps > 1 else ''} in the ball of radius {radius} the 400 × 64 matrix has rank {rank} and the "
+        f"{_count(steps)} in the ball of radius {radius} the 400 × 64 matrix has rank {rank} and the "
         f"nuclear norm {float(np.sum(spectrum)):.0f}. The root mean square error relative to blank paper is "
         f"{fit(problem, x):.2f} on the given pixels and {problem.held_out_error(x):.2f} on the missing ones; the mean of "
         f"each pixel over the images it is given in has {baseline(problem):.2f}.",
@@ -183,7 +183,7 @@ def fit_and_held_out(*, radius: float = 1.0, noise: str = "0.1", method: Method 
     ends = [errors(frank_wolfe, level, part) for part in PARTS]
     seen, hidden = errors(frank_wolfe, level, radius)
     least = min(PARTS, key=lambda part: errors(frank_wolfe, level, part)[1][-1])
-    error = Axis("error relative to zeros", "log", domain=(3e-3, 1.5))
+    error = Axis("error relative to zeros", "log", domain=(2e-3, 1.5))
     return Scene(
         (
             Panel(Axis("step + 1", "log", domain=(1.0, LONG + 1.0)), error, tuple(marks), "by step"),
@@ -271,13 +271,17 @@ def rank_and_rules(*, rule: str = "exact", step: int = 30, known: str = "35 %", 
             ),
             Panel(
                 Axis("number", domain=(0.0, 41.0)), Axis("singular value", "log", domain=(1e-4, 100.0)), tuple(values),
-                f"the spectrum after {step} steps",
+                f"the spectrum after {_count(step)}",
             ),
         ),
-        f"{rule[0].upper()}{rule[1:]}, {known} of the entries seen: after {here} steps the gap is {history['gap'][here]:.2g}. "
-        f"X has rank {rank}, the truth 2; beyond the second the singular values of X add up to "
-        f"{float(np.sum(s[2:])) / float(np.sum(s)):.2g} of its nuclear norm.",
+        f"{rule[0].upper()}{rule[1:]}, {known} of the entries seen: after {_count(here)} the gap is "
+        f"{history['gap'][here]:.2g}. X has rank {rank}, the truth 2; beyond the second the singular values of X add up to "
+        f"{float(np.sum(s[2:rank])) / float(np.sum(s)):.2g} of its nuclear norm.",
     )  # fmt: skip
+
+
+def _count(steps: int) -> str:
+    return "1 step" if steps == 1 else f"{steps} steps"
 
 
 def _gap(history: History, **style: Any) -> Line:

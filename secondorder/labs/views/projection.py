@@ -133,9 +133,10 @@ def _contest_sentence(over: str, condition: int, runs: list[tuple[str, History]]
         reached, steps = ("1e-3", k) if k is not None else (f"{least_gap(history)[-1]:.1g}", len(history) - 1)
         size = int(pieces(over, history["x"][-1:])[0])
         made = f"rank {size}" if measure == "rank" else f"{size} {measure}"
-        told.append(f"{label[0].upper()}{label[1:]}: a gap of {reached} after {steps} {'step' if steps == 1 else 'steps'}, {made} in the end")
+        told.append(f"{label}: a gap of {reached} after {steps} {'step' if steps == 1 else 'steps'}, {made} in the end")
     missing = "" if SETS[over].project is not None else " There is no projection."
-    return f"{over[0].upper()}{over[1:]}, condition number {condition}. " + "; ".join(told) + "." + missing
+    runs_told = "; ".join(told)
+    return f"{over[0].upper()}{over[1:]}, condition number {condition}. {runs_told[0].upper()}{runs_told[1:]}.{missing}"
 
 
 # ------------------------------------------------------------------------------------------------- the price
