@@ -152,7 +152,7 @@ class Ledger:
         nearest = self._checked("project", self._ask("project", x), x, x.shape)
         if first and feasible is not None:  # with allowance for the rounding of an x far away
             outside = feasible.violation(nearest)
-            if outside > math.sqrt(epsilon(x)) * max(1.0, feasible.diameter, norm(x)):
+            if outside > math.sqrt(epsilon(x)) * max(feasible.diameter, norm(x)):
                 raise ValueError(f"project must return a point of {feasible}; its answer is {outside:.2g} outside")
         return nearest
 

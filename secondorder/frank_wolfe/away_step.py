@@ -7,7 +7,7 @@ from typing import Any, Literal
 from secondorder.arrays import Array, namespace
 from secondorder.catalogue import method, positive
 from secondorder.frank_wolfe.active_set import ActiveSet
-from secondorder.frank_wolfe.step_rules import Search
+from secondorder.frank_wolfe.step_rules import Search, asked
 from secondorder.ledger import Ledger
 from secondorder.run import Iterate, Iterates
 
@@ -15,9 +15,7 @@ from secondorder.run import Iterate, Iterates
 @method(
     paper="lacostejulien2015global",
     measure="gap",
-    needs=lambda hyper: (
-        ("f", "grad", "lmo") if hyper["step_rule"] == "short" and hyper["lipschitz"] is None else ("grad", "lmo")
-    ),
+    needs=asked,
     variants={"exact line search": {"step_rule": "exact"}},
 )
 def away_step(

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from secondorder.arrays import Array
 from secondorder.catalogue import at_least_one, method, positive
-from secondorder.frank_wolfe.step_rules import Search
+from secondorder.frank_wolfe.step_rules import Search, asked
 from secondorder.ledger import Ledger
 from secondorder.run import Iterate, Iterates
 
@@ -14,9 +14,7 @@ from secondorder.run import Iterate, Iterates
 @method(
     paper="jaggi2013revisiting",
     measure="gap",
-    needs=lambda hyper: (
-        ("f", "grad", "lmo") if hyper["step_rule"] == "short" and hyper["lipschitz"] is None else ("grad", "lmo")
-    ),
+    needs=asked,
     variants={
         "open loop, ell = 4": {"ell": 4.0},
         "short step by backtracking": {"step_rule": "short"},

@@ -155,7 +155,7 @@ def second_order_frank_wolfe(
             return "finished: the gap is zero"
         found = model_step(problem, x, grad, vertex, eta, inner == "away_step", max_inner)
         if found.gap > eta**2:
-            return f"stalled: {max_inner} inner steps leave a gap of {found.gap:.2g} in the model, above {eta**2:.2g}"
+            return f"stalled: {max_inner} inner steps leave a gap of {found.gap:.3g} in the model, above {eta**2:.3g}"
         gamma = found.decrement
         near = near or gamma + eta <= full
         step_size = 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from secondorder.arrays import Array, epsilon, norm
@@ -13,6 +14,12 @@ SHRINK, GROW = 0.9, 2.0
 """What the constant is multiplied with after a step and after a refused trial (:cite:`pedregosa2020linearly`)."""
 TRIALS = 100
 """A search gives up after as many."""
+
+
+def asked(hyper: Mapping[str, Any]) -> tuple[str, ...]:
+    """The oracles of a method with a :class:`Search`: only backtracking looks at values."""
+    backtracks = hyper["step_rule"] == "short" and hyper["lipschitz"] is None
+    return ("f", "grad", "lmo") if backtracks else ("grad", "lmo")
 
 
 class Search:

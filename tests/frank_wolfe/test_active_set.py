@@ -81,7 +81,7 @@ def test_a_new_vertex_is_taken_in_only_with_weight(case, step_size):
     active, rng = case
     vertex = rng.standard_normal(active.atoms.shape[1])
     more, i = active.including(vertex)
-    np.testing.assert_allclose(more.point(), active.point(), rtol=0, atol=1e-15)
+    np.testing.assert_allclose(more.point(), active.point(), rtol=0, atol=1e-14)
     after = more.towards(i, step_size)
     assert_sound(after)
     x = active.point()

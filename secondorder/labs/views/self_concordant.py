@@ -237,7 +237,7 @@ def _rates_sentence(case: str, runs: dict[str, Any]) -> str:
     presets={
         "as proved": {"inner": "away steps", "threshold": "0.1209"},
         "full steps at once": {"inner": "away steps", "threshold": "3.615"},
-        "without away steps": {"inner": "Frank–Wolfe alone", "threshold": "0.1209"},
+        "without away steps": {"case": "portfolio", "inner": "Frank–Wolfe alone", "threshold": "3.615"},
     },
 )
 def newton_inside(
@@ -257,14 +257,13 @@ def newton_inside(
     if reading == "inverse" and len(history) > 1 and np.any(history["step_size"][1:] == 1.0):
         first = int(np.argmax(history["step_size"][1:] == 1.0))
         promised[first:] = 0.96 ** np.arange(len(history) - first) / 6.0
-    near = (
+    near: list[Any] = [
         Rule(y=THRESHOLDS[reading], label="threshold", color="muted"),
         Line(np.arange(len(history)), promised, label="promised", color="muted", width=1.5),
-        Line(np.arange(len(history)), away, label="distance", color=2, width=1.8),
-        Line(step, history["decrement"][1:], label="step γ", color=0, markers=True, width=1.2)
-        if len(step)
-        else Rule(x=0.0),
-    )
+        Line(np.arange(len(history)), away, label="distance", color=2, markers=len(away) < 2, width=1.8),
+    ]
+    if len(step):
+        near.append(Line(step, history["decrement"][1:], label="step γ", color=0, markers=True, width=1.2))
     cost = [
         Line(
             run.counts["hvp"] + 1.0, np.maximum(run["gap"], 1e-8), label=label, color=3 * color, markers=True, width=1.5
@@ -274,7 +273,7 @@ def newton_inside(
     return Scene(
         (
             Panel(Axis("outer step", domain=(0.0, 40.0)), Axis("in the norm of the Hessian", "log", domain=(1e-4, 1e2)),
-                  near, title="how close"),
+                  tuple(near), title="how close"),
             Panel(Axis("products with the Hessian + 1", "log", domain=(1.0, 1e5)),
                   Axis("Frank–Wolfe gap", "log", domain=(1e-7, 1e3)), tuple(cost), title="what it costs"),
         ),
