@@ -38,6 +38,14 @@ from secondorder.linalg.krylov import (
 )
 from secondorder.linalg.layers import ExampleGradients, Layer, join, split
 from secondorder.linalg.line_search import armijo, reduction_ratio, rounding, wolfe
+from secondorder.linalg.matrix_functions import (
+    MatrixFunction,
+    SquareRoots,
+    inverse_root,
+    matrix_sign,
+    polar_factor,
+    square_roots,
+)
 from secondorder.linalg.secular import ModelStep, cauchy_length, cubic_step, trust_region_step
 
 __all__ = [
@@ -49,9 +57,11 @@ __all__ = [
     "KrylovStep",
     "Lanczos",
     "Layer",
+    "MatrixFunction",
     "ModelStep",
     "Pseudoinverse",
     "SingularPair",
+    "SquareRoots",
     "TruncatedStep",
     "armijo",
     "cauchy_length",
@@ -62,6 +72,7 @@ __all__ = [
     "eigen",
     "eigenbasis_solve",
     "flipped_solve",
+    "inverse_root",
     "join",
     "kronecker_damping",
     "kronecker_factors",
@@ -71,14 +82,17 @@ __all__ = [
     "lanczos",
     "lanczos_walk",
     "least_eigenpair",
+    "matrix_sign",
     "minres",
     "modified_cholesky",
+    "polar_factor",
     "pseudoinverse",
     "reduction_ratio",
     "rounding",
     "shifted_solve",
     "solve_definite",
     "split",
+    "square_roots",
     "steihaug",
     "top_singular_pair",
     "trust_region_step",
