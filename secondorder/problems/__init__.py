@@ -16,6 +16,7 @@ from secondorder.catalogue import nearest
 from secondorder.oracles import Problem
 from secondorder.problems.chebyshev_rosenbrock import chebyshev_rosenbrock
 from secondorder.problems.classics import chain, double_well, himmelblau, pseudo_huber, rosenbrock, saddle
+from secondorder.problems.gaussian_mixture import gaussian_mixture
 from secondorder.problems.l1_logistic import l1_logistic
 from secondorder.problems.least_squares import least_squares
 from secondorder.problems.linear_models import ill_scaled_logistic, logistic, softmax
@@ -49,6 +50,7 @@ __all__ = [
     "chebyshev_rosenbrock",
     "d_optimal_design",
     "double_well",
+    "gaussian_mixture",
     "get",
     "goldstein_price",
     "himmelblau",
@@ -83,7 +85,7 @@ _PLAIN = (
     *(quadratic, rosenbrock, himmelblau, saddle, double_well, beale, booth, matyas, three_hump_camel, six_hump_camel),
     *(branin, goldstein_price, mccormick, styblinski_tang, monkey_saddle),
     *(pseudo_huber, chain, chebyshev_rosenbrock, soft_maximum, ill_scaled_logistic),
-    *(minimum_variance, point_matching),
+    *(minimum_variance, point_matching, gaussian_mixture),
     *(log_portfolio, poisson_inverse, d_optimal_design),
 )
 _ON_DATA: dict[str, tuple[Callable[..., Problem], tuple[str, ...]]] = {
@@ -141,10 +143,10 @@ def get(name: str, **options: Any) -> Problem:
     ValueError: unknown problem 'rosenbrok' (did you mean 'rosenbrock'?); known: quadratic, rosenbrock, himmelblau, \
 saddle, double_well, beale, booth, matyas, three_hump_camel, six_hump_camel, branin, goldstein_price, mccormick, \
 styblinski_tang, monkey_saddle, pseudo_huber, chain, chebyshev_rosenbrock, soft_maximum, ill_scaled_logistic, \
-minimum_variance, point_matching, log_portfolio, poisson_inverse, d_optimal_design, logistic:breast_cancer, \
-l1_logistic:breast_cancer, softmax:wine, softmax:digits, softmax:breast_cancer, mlp:digits, mlp:diabetes, mlp:two_moons, \
-matrix_completion:digits, matrix_completion:low_rank, logistic:PATH, l1_logistic:PATH, softmax:PATH, test:NAME with a NAME \
-of test_functions(), nist:NAME with a NAME of nist()
+minimum_variance, point_matching, gaussian_mixture, log_portfolio, poisson_inverse, d_optimal_design, \
+logistic:breast_cancer, l1_logistic:breast_cancer, softmax:wine, softmax:digits, softmax:breast_cancer, mlp:digits, \
+mlp:diabetes, mlp:two_moons, matrix_completion:digits, matrix_completion:low_rank, logistic:PATH, l1_logistic:PATH, \
+softmax:PATH, test:NAME with a NAME of test_functions(), nist:NAME with a NAME of nist()
     """
     known = names()
     model, colon, data = str(name).partition(":")

@@ -59,6 +59,7 @@ TABLE = {
     "ill_scaled_logistic": lambda: ill_scaled_logistic(n=50, d=6),
     "minimum_variance": lambda: problems.minimum_variance(d=6, factors=2),
     "point_matching": lambda: problems.point_matching(n=3),
+    "gaussian_mixture": problems.gaussian_mixture,
     "mlp": lambda: problems.mlp("two_moons", [2, 5, 2], l2=1e-2),
     "mlp squared": lambda: problems.mlp("diabetes", [10, 4, 1], "softplus"),
     **{f"test:{name}": make for name, make in problems.test_functions().items()},
