@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from secondorder.arrays import Array, epsilon, namespace, norm
+from secondorder.checks import whole
 
 CLOSE = 0.1
 """A residual below which the iterations converge quadratically, so that only rounding can keep it from falling."""
@@ -89,11 +90,9 @@ def polar_factor(A: Array, *, tol: float | None = None, max_iterations: int = 10
     if A.shape[0] < A.shape[1]:
         found = polar_factor(A.T, tol=tol, max_iterations=max_iterations)
         return found._replace(value=found.value.T)
-
-    def step(X: Array, gram: Array) -> Array:
-        return 1.5 * X - 0.5 * (X @ gram)
-
-    return _iterate(A / _size(A), lambda X: X.T @ X, step, tol, max_iterations, "the polar factor needs full rank")
+    return _iterate(
+        A / _size(A), lambda X: X.T @ X, _newton_schulz, tol, max_iterations, "the polar factor needs full rank"
+    )
 
 
 def square_roots(A: Array, *, tol: float | None = None, max_iterations: int = 100) -> SquareRoots:
@@ -163,20 +162,23 @@ def inverse_root(A: Array, p: int, *, tol: float | None = None, max_iterations: 
     array([[0.5       , 0.        ],
            [0.        , 0.33333333]])
     """
-    if p < 1 or p != int(p):
-        raise ValueError(f"p must be a whole number of at least 1; got {p!r}")
+    p = whole("p", p)
     xp, c = namespace(A), (2.0 * _size(A) / (p + 1.0)) ** (1.0 / p)
     eye = xp.eye(A.shape[0], dtype=A.dtype)
 
     def step(XM: Array, M: Array) -> Array:
         T = ((p + 1.0) * eye - M) / p
-        return xp.stack([XM[0, ...] @ T, xp.linalg.matrix_power(T, int(p)) @ M])
+        return xp.stack([XM[0, ...] @ T, xp.linalg.matrix_power(T, p) @ M])
 
     found = _iterate(
         xp.stack([eye / c, A / c**p]), lambda XM: XM[1, ...], step, tol, max_iterations,
         "an inverse root needs a positive definite matrix",
     )  # fmt: skip
     return found._replace(value=found.value[0, ...])
+
+
+def _newton_schulz(X: Array, gram: Array) -> Array:
+    return 1.5 * X - 0.5 * (X @ gram)
 
 
 def _size(A: Array) -> float:

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from secondorder.arrays import Array, namespace
+from secondorder.checks import whole
 from secondorder.oracles import Problem
-from secondorder.problems.classics import whole
 
 
 class ChebyshevRosenbrock(Problem):

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from secondorder.arrays import Array, namespace
+from secondorder.checks import whole
 from secondorder.oracles import Problem
 
 
@@ -313,10 +314,3 @@ def chain(d: int = 20, p: float = 2) -> Chain:
     if isinstance(p, bool) or not isinstance(p, (int, float)) or not 1.0 <= p < math.inf:
         raise ValueError(f"p must be a finite number, at least 1; got {p!r}")
     return Chain(d, float(p))
-
-
-def whole(name: str, value: Any) -> int:
-    """``value`` as an integer, at least 1, or an error that names it."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(f"{name} must be a whole number, at least 1; got {value!r}")
-    return int(value)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from secondorder.arrays import Array, is_array, namespace, to_numpy
+from secondorder.checks import whole
 from secondorder.oracles import Problem, point
-from secondorder.problems.classics import whole
 
 
 class GaussianMixture(Problem):

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from secondorder.arrays import Array
-from secondorder.problems.classics import whole
+from secondorder.checks import whole
 from secondorder.problems.jets import absolute, atan, coordinates, cos, exp, join, log, sin, sqrt, total
 from secondorder.problems.sums_of_squares import Formula, Powers, SumOfSquares
 

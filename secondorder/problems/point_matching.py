@@ -8,8 +8,8 @@ from numbers import Real
 import numpy as np
 
 from secondorder.arrays import Array, namespace, to_numpy
+from secondorder.checks import whole
 from secondorder.oracles import Problem
-from secondorder.problems.classics import whole
 from secondorder.sets.polytopes import Birkhoff
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from secondorder.arrays import Array, is_sparse
+from secondorder.checks import whole
 from secondorder.oracles import Problem
-from secondorder.problems.classics import whole
 from secondorder.problems.data import matrix
 from secondorder.sets.feasible_set import FeasibleSet
 from secondorder.sets.polytopes import CappedSimplex, Simplex

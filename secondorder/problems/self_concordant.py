@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from secondorder.arrays import Array, epsilon, is_sparse, namespace
+from secondorder.checks import size, whole
 from secondorder.oracles import Problem
-from secondorder.problems.classics import whole
 from secondorder.problems.data import matrix
-from secondorder.sets.feasible_set import FeasibleSet, size
+from secondorder.sets.feasible_set import FeasibleSet
 from secondorder.sets.polytopes import Simplex
 
 

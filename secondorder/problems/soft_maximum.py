@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from secondorder.arrays import Array, namespace
+from secondorder.checks import size, whole
 from secondorder.oracles import Problem
-from secondorder.problems.classics import whole
 
 
 class SoftMaximum(Problem):
@@ -87,8 +85,7 @@ def soft_maximum(n: int = 200, d: int = 20, mu: float = 0.1, seed: int = 0) -> S
     (True, 1.215766, 25.026047)
     """
     n, d = whole("n", n), whole("d", d)
-    if isinstance(mu, bool) or not isinstance(mu, Real) or not 0.0 < float(mu) < math.inf:
-        raise ValueError(f"mu must be a finite number above 0; got {mu!r}")
+    mu = size("mu", mu)
     rng: Any = np.random.default_rng(seed)
     A, b = rng.uniform(-1.0, 1.0, (n, d)), rng.uniform(-1.0, 1.0, n)
-    return SoftMaximum(A - SoftMaximum(A, b, float(mu)).grad(np.zeros(d)), b, float(mu))
+    return SoftMaximum(A - SoftMaximum(A, b, mu).grad(np.zeros(d)), b, mu)

@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from secondorder.arrays import Array, namespace, norm
-from secondorder.sets.feasible_set import FeasibleSet, dimension, size
+from secondorder.checks import size, whole
+from secondorder.sets.feasible_set import FeasibleSet
 
 
 class L2Ball(FeasibleSet):
@@ -26,7 +27,7 @@ class L2Ball(FeasibleSet):
     """
 
     def __init__(self, d: int, radius: float = 1.0) -> None:
-        self.d, self.radius = dimension("d", d), size("radius", radius)
+        self.d, self.radius = whole("d", d), size("radius", radius)
         self.start, self.diameter = np.zeros(self.d), 2.0 * self.radius
 
     def lmo(self, grad: Array) -> Array:
@@ -58,7 +59,7 @@ class LpBall(FeasibleSet):
     """
 
     def __init__(self, d: int, p: float, radius: float = 1.0) -> None:
-        self.d, self.p, self.radius = dimension("d", d), size("p", p), size("radius", radius)
+        self.d, self.p, self.radius = whole("d", d), size("p", p), size("radius", radius)
         if self.p <= 1.0:
             raise ValueError(f"p must be above 1 (for 1 there is L1Ball); got {p!r}")
         self.start = np.zeros(self.d)
@@ -97,7 +98,7 @@ class NonnegativeL2Ball(FeasibleSet):
     """
 
     def __init__(self, d: int, radius: float = 1.0) -> None:
-        self.d, self.radius = dimension("d", d), size("radius", radius)
+        self.d, self.radius = whole("d", d), size("radius", radius)
         self.start = np.full(self.d, 0.5 * self.radius / math.sqrt(self.d))
         self.diameter = self.radius * (math.sqrt(2.0) if self.d > 1 else 1.0)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from secondorder.arrays import Array, epsilon, norm
 
 
-class FeasibleSet:
+class FeasibleSet(ABC):
     r"""A compact convex set in :math:`\mathbb R^d`, as Frank–Wolfe methods see it: through its linear minimisation oracle.
 
     ``d`` is the dimension, ``start`` a point of the set, ``diameter`` the largest Euclidean distance of two of its
@@ -28,13 +28,13 @@ class FeasibleSet:
     decompose: Any = None
     vertices: Any = None
 
+    @abstractmethod
     def lmo(self, grad: Array) -> Array:
-        r"""A point :math:`v` of the set, a vertex of a polytope, with the least :math:`\langle\nabla,v\rangle`."""
-        raise NotImplementedError
+        r"""A point v of the set, a vertex of a polytope, with the least :math:`\langle\nabla f,v\rangle`."""
 
+    @abstractmethod
     def violation(self, x: Array) -> float:
         """How far outside the constraints x lies: the largest amount by which one is broken, 0 inside."""
-        raise NotImplementedError
 
     def contains(self, x: Array) -> bool:
         """Whether x is in the set, up to the rounding of x and the square root of the rounding unit of the diameter."""
@@ -47,13 +47,6 @@ class FeasibleSet:
         return f"{type(self).__name__}({self.d})"
 
 
-def size(name: str, value: Any) -> float:
-    """``value`` as a finite number above 0, or an error that names it."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 < float(value) < math.inf:
-        raise ValueError(f"{name} must be a finite number above 0; got {value!r}")
-    return float(value)
-
-
 def table(name: str, value: Any, shape: tuple[str, ...]) -> np.ndarray:
     """``value`` as a new array of finite numbers of that shape, nowhere empty, or an error that names it."""
     try:
@@ -64,10 +57,3 @@ def table(name: str, value: Any, shape: tuple[str, ...]) -> np.ndarray:
         axes = f"({shape[0]},)" if len(shape) == 1 else f"({', '.join(shape)})"
         raise ValueError(f"{name} must be a finite array of shape {axes}; got {value!r}")
     return array
-
-
-def dimension(name: str, value: Any) -> int:
-    """``value`` as a whole number of at least 1, or an error that names it."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not 1 <= float(value) < math.inf or float(value) % 1:
-        raise ValueError(f"{name} must be a whole number of at least 1; got {value!r}")
-    return int(float(value))

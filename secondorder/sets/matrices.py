@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from secondorder.arrays import Array, namespace, norm, to_numpy
+from secondorder.checks import size, whole
 from secondorder.linalg import eigen, least_eigenpair, top_singular_pair
-from secondorder.sets.feasible_set import FeasibleSet, dimension, size
+from secondorder.sets.feasible_set import FeasibleSet
 from secondorder.sets.polytopes import Simplex, convex_combination
 
 Product = Callable[[Array], Array]
@@ -71,7 +72,7 @@ class NuclearBall(FeasibleSet):
             m, n = shape
         except (TypeError, ValueError):
             raise ValueError(f"shape must be the numbers of rows and columns; got {shape!r}") from None
-        self.shape = m, n = dimension("shape[0]", m), dimension("shape[1]", n)
+        self.shape = m, n = whole("shape[0]", m), whole("shape[1]", n)
         self.radius = size("radius", radius)
         if entries is not None:
             self.rows, self.columns = _entries(entries, self.shape)
@@ -211,7 +212,7 @@ class Spectrahedron(FeasibleSet):
     """
 
     def __init__(self, n: int, radius: float = 1.0, solid: bool = False) -> None:
-        self.n, self.radius, self.solid = dimension("n", n), size("radius", radius), bool(solid)
+        self.n, self.radius, self.solid = whole("n", n), size("radius", radius), bool(solid)
         self.d = self.n**2
         self.start = (np.eye(self.n) * (self.radius / (self.n + self.solid))).reshape(-1)
         self.diameter = self.radius * (math.sqrt(2.0) if self.n > 1 else float(self.solid))

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from secondorder.arrays import Array, epsilon, namespace, to_numpy
-from secondorder.sets.feasible_set import FeasibleSet, dimension, size, table
+from secondorder.checks import size, whole
+from secondorder.sets.feasible_set import FeasibleSet, table
 
 LISTED = 4_000_000
 """``vertices()`` lists at most so many numbers."""
@@ -38,7 +39,7 @@ class Simplex(FeasibleSet):
     polytope = True
 
     def __init__(self, d: int, radius: float = 1.0, solid: bool = False) -> None:
-        self.d, self.radius, self.solid = dimension("d", d), size("radius", radius), bool(solid)
+        self.d, self.radius, self.solid = whole("d", d), size("radius", radius), bool(solid)
         self.start = np.full(self.d, self.radius / (self.d + self.solid))
         self.diameter = self.radius * (math.sqrt(2.0) if self.d > 1 else float(self.solid))
 
@@ -101,7 +102,7 @@ class CappedSimplex(FeasibleSet):
     polytope = True
 
     def __init__(self, d: int, cap: float, radius: float = 1.0) -> None:
-        self.d, self.cap, self.radius = dimension("d", d), size("cap", cap), size("radius", radius)
+        self.d, self.cap, self.radius = whole("d", d), size("cap", cap), size("radius", radius)
         ratio = self.radius / self.cap
         if ratio > self.d * (1.0 + 1e-12):
             raise ValueError(f"cap must be at least radius / d = {self.radius / self.d:.6g}; got {cap!r}")
@@ -173,7 +174,7 @@ class L1Ball(FeasibleSet):
     polytope = True
 
     def __init__(self, d: int, radius: float = 1.0) -> None:
-        self.d, self.radius = dimension("d", d), size("radius", radius)
+        self.d, self.radius = whole("d", d), size("radius", radius)
         self.start, self.diameter = np.zeros(self.d), 2.0 * self.radius
 
     def lmo(self, grad: Array) -> Array:
@@ -281,7 +282,7 @@ class LinfBall(Box):
 
     def __init__(self, d: int, radius: float = 1.0) -> None:
         self.radius = size("radius", radius)
-        high = np.full(dimension("d", d), self.radius)
+        high = np.full(whole("d", d), self.radius)
         super().__init__(-high, high)
 
 
@@ -307,7 +308,7 @@ class KSparse(FeasibleSet):
     polytope = True
 
     def __init__(self, d: int, k: int, radius: float = 1.0) -> None:
-        self.d, self.k, self.radius = dimension("d", d), dimension("k", k), size("radius", radius)
+        self.d, self.k, self.radius = whole("d", d), whole("k", k), size("radius", radius)
         if self.k > self.d:
             raise ValueError(f"k must be at most d = {self.d}; got {k!r}")
         self.start, self.diameter = np.zeros(self.d), 2.0 * self.radius * math.sqrt(self.k)
@@ -366,7 +367,7 @@ class Birkhoff(FeasibleSet):
 
     The oracle is an assignment problem, :math:`O(n^3)`, which SciPy solves: NumPy only, arrays of another library go there
     and back. The atoms of X are those of Birkhoff and von Neumann, found by assignments within the positive entries, at
-    most :math:`(n-1)^2+1`. There is no ``project``: no finite formula for it is known.
+    most :math:`(n-1)^2+1`. There is no ``project``.
 
     >>> Birkhoff(2).lmo(np.asarray([1.0, 0.0, 0.0, 3.0]))
     array([0., 1., 1., 0.])
@@ -375,7 +376,7 @@ class Birkhoff(FeasibleSet):
     polytope = True
 
     def __init__(self, n: int) -> None:
-        self.n = dimension("n", n)
+        self.n = whole("n", n)
         self.d = self.n**2
         self.start = np.full(self.d, 1.0 / self.n)
         self.diameter = math.sqrt(2.0 * self.n) if self.n > 1 else 0.0

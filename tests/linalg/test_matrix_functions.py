@@ -120,7 +120,7 @@ def test_refused(function, A, message):
 
 @pytest.mark.parametrize("p", [0, -1, 2.5])
 def test_the_order_of_the_root_is_a_whole_number(p):
-    with pytest.raises(ValueError, match="p must be a whole number of at least 1"):
+    with pytest.raises(ValueError, match="p must be a whole number, at least 1"):
         inverse_root(np.eye(2), p)
 
 

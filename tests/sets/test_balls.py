@@ -154,7 +154,7 @@ def test_float32_stays_float32(ball, gradients):
 def test_bad_radius_and_dimension(make, bad):
     with pytest.raises(ValueError, match="radius must be a finite number above 0; got"):
         make(3, bad)
-    with pytest.raises(ValueError, match="d must be a whole number of at least 1; got"):
+    with pytest.raises(ValueError, match="d must be a whole number, at least 1; got"):
         make(bad, 1.0)
 
 

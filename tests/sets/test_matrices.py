@@ -211,7 +211,7 @@ def test_float32_and_another_array_library():
     ("make", "message"),
     [
         (lambda: NuclearBall(5), "shape must be the numbers of rows and columns; got 5"),
-        (lambda: NuclearBall((2, 0)), r"shape\[1\] must be a whole number of at least 1; got 0"),
+        (lambda: NuclearBall((2, 0)), r"shape\[1\] must be a whole number, at least 1; got 0"),
         (lambda: NuclearBall((2, 2), radius=-1.0), "radius must be a finite number above 0; got -1.0"),
         (lambda: NuclearBall((2, 2), entries=[0, 1]), "two integer arrays of one length; got rows"),
         (lambda: NuclearBall((2, 2), entries=([0, 1], [0])), "two integer arrays of one length; got columns"),

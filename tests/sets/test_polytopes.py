@@ -328,7 +328,7 @@ def test_a_bad_radius(make, bad):
 @pytest.mark.parametrize("make", DIMENSION.values(), ids=DIMENSION)
 @pytest.mark.parametrize("d", [0, -2, 2.5, math.inf, True, "3", None])
 def test_a_bad_dimension(make, d):
-    with pytest.raises(ValueError, match="d must be a whole number of at least 1; got"):
+    with pytest.raises(ValueError, match="d must be a whole number, at least 1; got"):
         make(d)
 
 
@@ -338,8 +338,8 @@ def test_a_bad_dimension(make, d):
         (lambda: CappedSimplex(4, 0.2), "cap must be at least radius / d = 0.25; got 0.2"),
         (lambda: CappedSimplex(4, -1.0), "cap must be a finite number above 0; got -1.0"),
         (lambda: KSparse(4, 5), "k must be at most d = 4; got 5"),
-        (lambda: KSparse(4, 0), "k must be a whole number of at least 1; got 0"),
-        (lambda: Birkhoff(0), "n must be a whole number of at least 1; got 0"),
+        (lambda: KSparse(4, 0), "k must be a whole number, at least 1; got 0"),
+        (lambda: Birkhoff(0), "n must be a whole number, at least 1; got 0"),
         (lambda: Box([0.0], [math.inf]), r"high must be a finite array of shape \(d,\); got \[inf\]"),
         (lambda: Box([], []), r"low must be a finite array of shape \(d,\)"),
         (lambda: Box([[0.0]], [1.0]), r"low must be a finite array of shape \(d,\)"),
