@@ -14,7 +14,7 @@ from secondorder.catalogue import FAMILIES, method, methods
 from secondorder.history import History
 from secondorder.measure import Estimate, measured_order, measured_rate
 from secondorder.oracles import Problem, to_device
-from secondorder.run import Comparison, Iterate, compare, minimize
+from secondorder.run import Comparison, Iterate, compare, minimize, sample
 from secondorder.scipy_bridge import as_scipy
 
 __version__ = "0.1.0"
@@ -32,10 +32,11 @@ __all__ = [
     "method",
     "methods",
     "minimize",
+    "sample",
     "to_device",
 ]
 
-_ROOMS = (*FAMILIES, "labs", "linalg", "operators", "plots", "problems", "sets", "stopping")
+_ROOMS = (*FAMILIES, "distances", "labs", "linalg", "operators", "plots", "problems", "schedules", "sets", "stopping")
 
 
 def __getattr__(name: str) -> Any:

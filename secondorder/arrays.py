@@ -69,6 +69,15 @@ def to_numpy(x: Array) -> np.ndarray:
     return x.get() if array_api_compat.is_cupy_array(x) else np.asarray(x)
 
 
+def standard_normal(rng: np.random.Generator, like: Array) -> Array:
+    """Independent standard normal numbers, an array like another: drawn by NumPy, and the same on every library.
+
+    >>> standard_normal(np.random.default_rng(0), np.zeros((1, 2), dtype=np.float32)).dtype
+    dtype('float32')
+    """
+    return namespace(like).asarray(rng.standard_normal(tuple(like.shape)), dtype=like.dtype)
+
+
 def frozen(x: Array) -> Array:
     """The array made read-only (NumPy), or a copy that nobody else holds (other libraries).
 

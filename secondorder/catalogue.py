@@ -17,7 +17,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from secondorder.ledger import Ledger
-from secondorder.oracles import ORACLES, Problem
+from secondorder.oracles import CLOUD, ORACLES, Problem
+from secondorder.schedules import NoiseGrid, Schedule, Spacing, noise_grid
 
 MADE_BY = {
     **dict.fromkeys(("residual", "jac"), "; for a residual, with problems.least_squares(residual, x0=...)"),
@@ -25,6 +26,7 @@ MADE_BY = {
     **dict.fromkeys(
         ("lmo", "project"), ". A feasible set gives it: problem.subject_to(sets.Simplex(d)), or another of sets"
     ),
+    **dict.fromkeys(CLOUD, ". Give it as Problem(score=..., x0=...), or take problems.gaussian_mixture()"),
 }
 """Where a problem with an oracle comes from, if not from a function."""
 
@@ -32,8 +34,12 @@ GIVEN = (
     ". Give it as Problem(f, grad=..., hess=..., x0=...), or derive all of them with Problem.from_function(f, x0=...)"
 )
 
-FAMILIES = ("newton", "least_squares", "natural", "kronecker", "diagonal", "frank_wolfe")
+FAMILIES = ("newton", "least_squares", "natural", "kronecker", "diagonal", "frank_wolfe", "sampling")
 """The family packages of :mod:`secondorder`; importing one registers its methods."""
+
+
+SPECIAL = ("rng", "grid")
+"""Keywords of a method that are not hyper-parameters: a random generator, and the noise levels of a sampler."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,7 @@ class Interval:
 
 
 positive = Annotated[float, Interval(0.0, math.inf, "(", ")")]
+unit = Annotated[float, Interval(0.0, 1.0, "[", "]")]
 nonnegative = Annotated[float, Interval(0.0, math.inf, "[", ")")]
 fraction = Annotated[float, Interval(0.0, 1.0, "(", ")")]
 below_one = Annotated[float, Interval(0.0, 1.0, "[", ")")]
@@ -119,6 +126,7 @@ class Method:
     measure: str
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     parameters: tuple[Parameter, ...] = ()
+    grid: tuple[Schedule, Spacing] | None = None
 
     @property
     def summary(self) -> str:
@@ -158,7 +166,7 @@ class Method:
                 f"{self.name} needs {', '.join(needed)}; problem {ledger.name!r} offers "
                 f"{', '.join(ledger.oracles) or 'none'}. Missing: "
                 + "; ".join(f"{name} ({ORACLES[name]})" for name in missing)
-                + ("" if set(missing) <= {"lmo", "project"} else GIVEN)
+                + ("" if set(missing) <= {"lmo", "project", *CLOUD} else GIVEN)
                 + MADE_BY.get(missing[0], "")
             )
 
@@ -171,8 +179,9 @@ def method(
     paper: str,
     needs: tuple[str, ...] | Callable[[Mapping[str, Any]], tuple[str, ...]],
     measure: str = "grad_norm",
-    kind: str = "optimiser",
+    kind: Literal["optimiser", "sampler"] = "optimiser",
     variants: Mapping[str, Mapping[str, Any]] | None = None,
+    grid: tuple[Schedule, Spacing] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a generator of iterates a method: named, checked, and listed if it belongs to the package.
 
@@ -184,8 +193,13 @@ def method(
         The oracles it calls.
     measure : str, default "grad_norm"
         The quantity that ``tol`` is compared with.
+    kind : {"optimiser", "sampler"}, default "optimiser"
+        Whether its x is one point (d,), for :func:`minimize`, or particles (n, d), for :func:`sample`.
     variants : mapping from a name to hyper-parameters
         Documented departures from the paper, and its own named settings.
+    grid : (schedule, spacing), optional
+        Of a sampler that walks through noise levels, and takes them as ``grid``: those of the paper, see
+        :func:`secondorder.schedules.noise_grid`.
 
     Hyper-parameters are keyword-only and annotated with their domain; a method that draws random numbers takes a
     NumPy ``Generator`` as ``rng``.
@@ -206,16 +220,19 @@ def method(
             measure=measure,
             variants=variants or {},
             parameters=_parameters(function),
+            grid=grid,
         )
 
         @functools.wraps(function)
         def checked(problem: Problem | Ledger, x0: Any = None, **hyper: Any) -> Any:
             if not isinstance(problem, Ledger):
-                problem = Ledger(problem, x0)
-            random = {"rng": hyper.pop("rng")} if "rng" in hyper else {}
+                problem = Ledger(problem, x0, particles=kind == "sampler")
+            special = {name: hyper.pop(name) for name in SPECIAL if name in hyper}
+            if info.grid is not None:
+                special["grid"] = _grid(special.get("grid"), info)
             hyper = info.check(hyper)
             info.require(problem, hyper)
-            return function(problem, problem.x, **hyper, **random)
+            return function(problem, problem.x, **hyper, **special)
 
         checked.method = info  # type: ignore[attr-defined]
         if info.family:
@@ -225,12 +242,20 @@ def method(
     return decorate
 
 
+def _grid(grid: Any, info: Method) -> NoiseGrid:
+    if grid is None:
+        return noise_grid(20, *info.grid)  # type: ignore[misc]
+    if not isinstance(grid, NoiseGrid):
+        raise TypeError(f"grid must be a NoiseGrid, as schedules.noise_grid(20) gives; got {type(grid).__name__}")
+    return grid
+
+
 def _parameters(function: Callable[..., Any]) -> tuple[Parameter, ...]:
     hints = typing.get_type_hints(function, include_extras=True)
     return tuple(
         _parameter(p.name, hints[p.name], p.default)
         for p in inspect.signature(function).parameters.values()
-        if p.kind is p.KEYWORD_ONLY and p.name != "rng"
+        if p.kind is p.KEYWORD_ONLY and p.name not in SPECIAL
     )
 
 
@@ -246,8 +271,8 @@ def _parameter(name: str, hint: Any, default: Any) -> Parameter:
     return Parameter(name, default, hint, optional=optional)
 
 
-def methods(family: str | None = None) -> list[Method]:
-    """All methods of the package, or those of one family, in the order of the catalogue.
+def methods(family: str | None = None, kind: str | None = None) -> list[Method]:
+    """All methods of the package, or those of one family or kind ("optimiser", "sampler"), in the order of the catalogue.
 
     >>> [m.name for m in methods("newton")][:2]
     ['gradient_descent', 'nesterov']
@@ -256,7 +281,7 @@ def methods(family: str | None = None) -> list[Method]:
         importlib.import_module(f"secondorder.{name}")
     if family is not None and family not in FAMILIES:
         raise ValueError(f"family must be one of {', '.join(FAMILIES)}; got {family!r}")
-    return [m for m in CATALOGUE.values() if family in (None, m.family)]
+    return [m for m in CATALOGUE.values() if family in (None, m.family) and kind in (None, m.kind)]
 
 
 def find(name: str | Callable[..., Any]) -> Callable[..., Any]:

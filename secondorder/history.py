@@ -16,6 +16,7 @@ from secondorder.oracles import CORE, ORACLES, Problem
 COSTS = {
     **{"f": 0.5, "grad": 1.0, "hvp": 2.0, "residual": 0.5, "ggn_product": 2.0, "signals": 1.0, "output_loss": 0.5},
     **dict.fromkeys(("lmo", "project", "domain"), 0.0),
+    **{"score": 1.0, "log_density": 0.5},
 }
 """Gradient-equivalents of an oracle call (of each signal); a Hessian costs d and a Jacobian d/2 unless told otherwise. What a
 linear minimisation or a projection costs depends on the set: they are counted beside, ``history.cost(lmo=…)``."""
@@ -103,18 +104,25 @@ class History:
         unknown = set(weights) - set(ORACLES)
         if unknown:
             raise TypeError(f"unknown oracle {unknown.pop()!r}; weights are for {', '.join(ORACLES)}")
-        weight = {**COSTS, "hess": float(self.d), "jac": 0.5 * self.d, **weights}
+        weight = {**COSTS, "hess": float(self.d), "jac": 0.5 * self.d, "score_hessian": float(self.d), **weights}
         return sum((weight[name] * column for name, column in self.counts.items()), np.zeros(len(self)))
 
     @property
     def optimality(self) -> dict[str, float]:
         """How good the answer is. On a feasible set by the Frank–Wolfe gap, which for a convex f bounds :math:`f(x)-f^*`;
         without one by gradient norm, and where the Hessian is at hand its smallest eigenvalue and the
-        Newton decrement :math:`\\sqrt{g^\\top H^{-1}g}` (for a positive definite Hessian). Evaluated at first access.
+        Newton decrement :math:`\\sqrt{g^\\top H^{-1}g}` (for a positive definite Hessian). Of particles, by their distance to
+        the law, see :func:`secondorder.distances.quality`. Evaluated at first access.
         """
         if self._optimality is None:
             if self._problem is None or self.x is None:
                 raise ValueError("optimality was not computed before this history was saved")
+            if self.x.ndim == 2:
+                from secondorder.distances import quality
+
+                last = self.rows[-1]
+                self._optimality = quality(self._problem, self.x, last.get("alpha", 1.0), last.get("sigma", 0.0))
+                return self._optimality
             ledger = Ledger(self._problem, self.x)
             grad = ledger.grad(self.x)
             answer = {"grad_norm": norm(grad)}
@@ -186,10 +194,13 @@ class History:
         calls = ", ".join(f"{n:g} {name}" for name, n in self.oracle.items() if n)
         reason = f" ({self.message})" if self.message else ""
         measure = "gap" if "gap" in last else "grad_norm"
+        if self.x is not None and self.x.ndim == 2:
+            found = f"{self.x.shape[0]} particles in {self.d} dimensions"
+        else:
+            found = f"f={last.get('f', np.nan):.6g}, {measure}={last.get(measure, np.nan):.3g}"
         return (
             f"<History of {self.method} on {self.problem_name}: {self.status}{reason} after {len(self) - 1} steps, "
-            f"f={last.get('f', np.nan):.6g}, {measure}={last.get(measure, np.nan):.3g}; {calls}; "
-            f"{last['seconds']:.3g} s>"
+            f"{found}; {calls}; {last['seconds']:.3g} s>"
         )
 
     def _repr_html_(self) -> str:

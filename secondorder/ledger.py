@@ -8,6 +8,7 @@ wrong shape that broadcasts, a NaN that makes every comparison false.
 from __future__ import annotations
 
 import copy
+import inspect
 import math
 from collections.abc import Iterator
 from numbers import Real
@@ -17,7 +18,7 @@ import numpy as np
 
 from secondorder.arrays import Array, epsilon, frozen, is_array, namespace, norm, read_only
 from secondorder.linalg.layers import Layer
-from secondorder.oracles import CORE, ORACLES, Problem, point
+from secondorder.oracles import CLOUD, CORE, ORACLES, Problem, cloud, point
 
 
 class NonFinite(FloatingPointError):
@@ -36,15 +37,24 @@ class Ledger:
     (1, 1)
     """
 
-    def __init__(self, problem: Problem, x: Any = None) -> None:
+    def __init__(self, problem: Problem, x: Any = None, particles: bool = False) -> None:
         if not isinstance(problem, Problem):
             raise TypeError(
                 f"problem must be a Problem; got {type(problem).__name__}. "
                 "Wrap a function with Problem.from_function(f, x0=...) or Problem(f, grad=..., x0=...)"
             )
+        self.problem: Problem = problem
+        self.counts: dict[str, float] = dict.fromkeys(sorted({*CORE, *problem.oracles}, key=list(ORACLES).index), 0)
+        self.share: float = 1
+        self._dense: tuple[Array, Array] | None = None
+        self._rows: int | None = None
+        self.particles = particles
+        if particles:
+            _check_law(problem)
+            self.x = cloud(x, None if problem.x0 is None else problem.x0.shape[0])
+            return
         if x is None and problem.x0 is None:
             raise ValueError(f"problem {problem.name!r} has no x0 of its own: give a start x0")
-        self.problem: Problem = problem
         self.x = point(problem.x0 if x is None else x)
         if problem.x0 is not None and problem.x0.shape != self.x.shape:
             raise ValueError(
@@ -54,10 +64,6 @@ class Ledger:
             raise ValueError(
                 f"x0 must lie in {problem.constraint}; it is {problem.constraint.violation(self.x):.2g} outside"
             )
-        self.counts: dict[str, float] = dict.fromkeys(sorted({*CORE, *problem.oracles}, key=list(ORACLES).index), 0)
-        self.share: float = 1
-        self._dense: tuple[Array, Array] | None = None
-        self._rows: int | None = None
         if not self.domain(self.x):
             raise ValueError(f"x0 must lie where {problem.name!r} is defined; its domain says that it does not")
         self.counts = dict.fromkeys(self.counts, 0)
@@ -197,10 +203,24 @@ class Ledger:
         self.counts["signals"] += (K[0] - 1) * self.share
         return tuple(Layer(*(self._checked("signals", part, x, part.shape) for part in layer)) for layer in layers)
 
-    def _ask(self, oracle: str, *arguments: Any) -> Any:
+    def score(self, x: Array, alpha: float = 1.0, sigma: float = 0.0) -> Array:
+        """The gradient of log p_t of each particle, shape (n, d); counted once for all of them."""
+        return self._checked("score", self._ask("score", x, alpha=alpha, sigma=sigma), x, x.shape)
+
+    def score_hessian(self, x: Array, alpha: float = 1.0, sigma: float = 0.0) -> Array:
+        """The Hessian of log p_t of each particle, shape (n, d, d)."""
+        answer = self._ask("score_hessian", x, alpha=alpha, sigma=sigma)
+        return self._checked("score_hessian", answer, x, (*x.shape, x.shape[1]))
+
+    def log_density(self, x: Array, alpha: float = 1.0, sigma: float = 0.0) -> Array:
+        """log p_t of each particle up to a constant, shape (n,); it may be infinite or NaN where there is no density."""
+        answer = self._ask("log_density", x, alpha=alpha, sigma=sigma)
+        return self._checked("log_density", answer, x, x.shape[:1], finite=False)
+
+    def _ask(self, oracle: str, *arguments: Any, **level: float) -> Any:
         self.counts[oracle] += self.share
         try:
-            return getattr(self.problem, oracle)(*(read_only(a) if is_array(a) else a for a in arguments))
+            return getattr(self.problem, oracle)(*(read_only(a) if is_array(a) else a for a in arguments), **level)
         except ValueError as error:
             if "read-only" in str(error):
                 raise ValueError(f"{oracle} writes to its argument: let it work on a copy of x") from error
@@ -224,6 +244,18 @@ class Ledger:
         if finite and not bool(xp.all(xp.isfinite(answer))):
             raise NonFinite(f"{oracle} returned a value that is not finite")
         return frozen(answer)
+
+
+def _check_law(problem: Problem) -> None:
+    for name in CLOUD:
+        oracle = getattr(problem, name)
+        if oracle is not None:
+            try:
+                inspect.signature(oracle).bind(None, alpha=1.0, sigma=0.0)
+            except TypeError:
+                raise TypeError(f"{name} must take the keywords alpha and sigma: {ORACLES[name]}") from None
+            except ValueError:  # built in, without a signature
+                continue
 
 
 def _is_pair(answer: Any) -> bool:

@@ -27,9 +27,14 @@ ORACLES = {
     "lmo": "lmo(grad), a point v of the feasible set with the least <grad, v>, an array shaped like x",
     "project": "project(x), the point of the feasible set nearest to x, an array shaped like x",
     "domain": "domain(x), True where f is defined; without it, everywhere",
+    "score": "score(X, alpha=, sigma=), for each row of X (n, d) the gradient of log p_t, an array shaped like X",
+    "score_hessian": "score_hessian(X, alpha=, sigma=), for each row of X the Hessian of log p_t, of shape (n, d, d)",
+    "log_density": "log_density(X, alpha=, sigma=), for each row of X log p_t up to a constant, of shape (n,)",
 }
 CORE = ("f", "grad", "hess", "hvp")
 """The oracles of any smooth function."""
+CLOUD = ("score", "score_hessian", "log_density")
+"""The oracles of a law to draw samples from: of all particles at once, at the noise level x_t = alpha x_0 + sigma noise."""
 
 
 class Problem:
@@ -48,6 +53,9 @@ class Problem:
         Where x must lie, see :mod:`secondorder.sets`: it gives ``lmo`` and ``project``, and a start if ``x0`` is not given.
     lmo, project, domain : callable, optional
         Linear minimisation oracle and projection of a set of your own, before those of ``constraint``; where f is defined.
+    score, score_hessian, log_density : callable of an array (n, d) and the keywords alpha and sigma, optional
+        For :func:`secondorder.sample`: of every particle at once, gradient and Hessian of :math:`\log p_t`, and
+        :math:`\log p_t` up to a constant, :math:`p_t` being the law of :math:`\alpha x_0+\sigma\varepsilon`.
     x0 : array of shape (d,), optional
         Where a method starts when it is given no start of its own.
     name : str
@@ -78,6 +86,9 @@ class Problem:
     lmo: Any = None
     project: Any = None
     domain: Any = None
+    score: Any = None
+    score_hessian: Any = None
+    log_density: Any = None
     constraint: FeasibleSet | None = None
     residual_weight: float = 0.5
     """f is this times the squared norm of the residual."""
@@ -225,6 +236,23 @@ def point(x: Any, name: str = "x0") -> Array:
     if not bool(xp.all(xp.isfinite(x))):
         raise ValueError(f"{name} must be finite; got {x!r}")
     return xp.asarray(x, copy=True)
+
+
+def cloud(x: Any, d: int | None = None) -> Array:
+    """``x`` as particles, a floating-point array of shape (n, d), or an error that says what is wrong with it.
+
+    >>> cloud([[1, 2], [3, 4], [5, 6]], 2).shape
+    (3, 2)
+    """
+    flat = x
+    if not is_array(x):
+        try:
+            flat = x = np.asarray(x)
+        except ValueError:
+            raise ValueError(f"x must hold a particle in each row; got {x!r}") from None
+    if flat.ndim != 2 or 0 in flat.shape or d not in (None, flat.shape[1]):
+        raise ValueError(f"x must have shape (n, {d or 'd'}), a particle in each row; got {tuple(flat.shape)}")
+    return namespace(x).reshape(point(namespace(x).reshape(x, (-1,)), "x"), x.shape)
 
 
 def to_device(problem: Problem, name: str, dtype: str | None = None) -> Problem:

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from secondorder.arrays import Array, epsilon, frozen, is_array, norm, to_numpy
+from secondorder.arrays import Array, epsilon, frozen, is_array, namespace, norm, standard_normal, to_numpy
 from secondorder.catalogue import find
 from secondorder.history import COSTS, History
 from secondorder.ledger import Ledger, NonFinite
 from secondorder.oracles import ORACLES, Problem
+from secondorder.schedules import NoiseGrid, Schedule, Spacing, noise_grid
 from secondorder.stopping import StoppingRule, any_of, no_progress, step_limit, time_limit, tolerance
 
 PATIENCE = 2.0
@@ -113,9 +114,9 @@ def run(
 
     ``f`` and ``grad`` are taken from the iterate where it has them, otherwise evaluated off the books: recording
     costs nothing that is counted or timed. Of a method that yields ``batch_grad`` they are evaluated in the first
-    and the last row, and whenever a gradient-equivalent was spent since the last time. An exception before the
-    first row is raised; a later one ends the run with a status and the rows so far. ``progress``, a number of steps,
-    shows a bar once the run takes two seconds.
+    and the last row, and whenever a gradient-equivalent was spent since the last time; of particles never. An
+    exception before the first row is raised; a later one ends the run with a status and the rows so far. ``progress``,
+    a number of steps, shows a bar once the run takes two seconds.
     """
     bar: tqdm | None = None
     looker = copy.copy(ledger)
@@ -131,8 +132,8 @@ def run(
                 own += time.perf_counter() - tick
                 if not math.isfinite(norm(iterate.x)):
                     raise NonFinite("x is not finite")
-                cost = sum(COSTS.get(name, ledger.x.shape[0]) * n for name, n in ledger.counts.items())
-                look = "batch_grad" not in iterate or cost >= spent + 1.0
+                cost = sum(COSTS.get(name, ledger.x.shape[-1]) * n for name, n in ledger.counts.items())
+                look = not ledger.particles and ("batch_grad" not in iterate or cost >= spent + 1.0)
                 row = {**_row(iterate, looker, keep, look), "seconds": own}
             except StopIteration as end:
                 history.status, _, history.message = (end.value or "finished").partition(": ")
@@ -142,7 +143,7 @@ def run(
                 break
             row.update({"#" + name: n for name, n in ledger.counts.items()})
             history.rows.append(row)
-            history.x, complete, spent = iterate.x, look, cost if look else spent
+            history.x, complete, spent = iterate.x, look or ledger.particles, cost if look else spent
             if bar is not None:
                 bar.update()
             elif progress and time.perf_counter() - began > PATIENCE:
@@ -288,13 +289,13 @@ def minimize(
     """
     function = find(method)
     info = function.method  # type: ignore[attr-defined]
+    if info.kind != "optimiser":
+        raise ValueError(f"{info.name} draws samples, it does not minimise: use sample(problem, {info.name!r}, ...)")
     ledger = Ledger(problem, x0)
     default = TOLERANCE.get(info.measure, 1e-8) * math.sqrt(epsilon(ledger.x) / np.finfo(np.float64).eps)
     tol = default if tol is None else _number("tol", tol, 0.0)
     steps = int(_number("steps", steps, 0, whole=True))
-    for name, given in (("stop", stop), ("callback", callback)):
-        if given is not None and not callable(given):
-            raise TypeError(f"{name} must be a function; got {type(given).__name__}")
+    _check_functions(stop=stop, callback=callback)
     patience = max(1000, 10 * ledger.x.shape[0]) * (10 if info.measure == "gap" else 1)
     rules = [tolerance(info.measure, tol), step_limit(steps)]
     if hyper.get("batch_size") is None:
@@ -305,10 +306,8 @@ def minimize(
         rules.append(stop)
     random = {}
     if "rng" in inspect.signature(info.function).parameters:
-        random = {"rng": np.random.default_rng(seed)}
+        random = {"rng": _generator(seed)}
     keep = (keep,) if isinstance(keep, str) else tuple(keep)
-    if not (seed is None or isinstance(seed, (int, np.integer))):
-        raise ValueError(f"seed must be a whole number or None; got {seed!r}")
     settings = {**info.defaults(), **hyper, **({"seed": seed} if random else {})}
     history = History(info.name, settings, ledger.name, ledger.x.shape[0], ledger.f_star)
     history.tol, history._problem = tol, ledger.problem
@@ -318,12 +317,141 @@ def minimize(
         function(ledger, **hyper, **random), ledger, stop=any_of(*rules), history=history, keep=keep, callback=callback,
         progress=steps if progress else None,
     )  # fmt: skip
+    _warn_of_unseen(keep, history)
+    return history
+
+
+def sample(
+    problem: Problem,
+    method: str | Callable[..., Iterator[Iterate]],
+    x: Any = None,
+    *,
+    particles: int = 1000,
+    steps: int | None = None,
+    schedule: Schedule | None = None,
+    spacing: Spacing | None = None,
+    grid: NoiseGrid | None = None,
+    seconds: float | None = None,
+    stop: StoppingRule | None = None,
+    seed: int | None = 0,
+    keep: str | Sequence[str] = (),
+    callback: Callable[[Iterate], Any] | None = None,
+    progress: bool | None = None,
+    **hyper: Any,
+) -> History:
+    """Draw samples of ``problem``'s law with ``method`` and return what happened; ``history.x`` is the cloud of particles.
+
+    Parameters
+    ----------
+    problem : Problem
+        Offers ``score``, for some methods also ``score_hessian`` or ``log_density``: a mixture of Gaussians, a trained
+        score network, or ``Problem(score=..., x0=...)`` of your own.
+    method : str or function
+        A sampler's name, or a function decorated with ``@secondorder.method(kind="sampler")``.
+    x : array (n, d), optional
+        The particles at the start. By default ``particles`` standard normal draws, times the noise of the first level if the
+        method walks through noise levels.
+    particles : int, default 1000
+        How many to draw where ``x`` is not given.
+    steps : int, optional
+        Of a method that walks through noise levels, their number less one, default 20; of a chain, at most this many
+        updates, default 1000.
+    schedule, spacing : str, optional
+        The noise levels, see :func:`secondorder.schedules.noise_grid`; by default the method's own.
+    grid : NoiseGrid, optional
+        The noise levels themselves, in place of ``steps``, ``schedule`` and ``spacing``.
+    seconds, stop, seed, keep, callback, progress
+        As for :func:`minimize`. The start and the walk draw from streams of their own.
+    **hyper
+        The method's hyper-parameters.
+
+    Returns
+    -------
+    History
+        A method that comes to the end of its noise levels is ``finished``, a chain ends at its ``step_limit``. A row has the
+        noise level ``alpha``, ``sigma``; ``keep="x"`` keeps every cloud. ``history.oracle["score"]`` is the number of
+        network evaluations per particle, ``history.optimality`` the distance to the law where that can be drawn from.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For whatever can be known before the first step, naming the argument.
+
+    Examples
+    --------
+    >>> import secondorder as so
+    >>> history = so.sample(so.problems.gaussian_mixture(), "ddim", steps=10)
+    >>> history.status, history.x.shape, history.oracle["score"]
+    ('finished', (1000, 2), 10)
+    """
+    function = find(method)
+    info = function.method  # type: ignore[attr-defined]
+    if info.kind != "sampler":
+        raise ValueError(f"{info.name} minimises, it draws no samples: use minimize(problem, {info.name!r}, ...)")
+    _check_functions(stop=stop, callback=callback)
+    rules = [] if seconds is None else [time_limit(_number("seconds", seconds, 0.0))]
+    steps = None if steps is None else int(_number("steps", steps, 0, whole=True))
+    levels: dict[str, Any] = {}
+    if info.grid is not None:
+        if grid is None:
+            steps = 20 if steps is None else steps
+            grid = noise_grid(steps, schedule or info.grid[0], spacing or info.grid[1])
+        elif (steps, schedule, spacing) != (None, None, None):
+            raise ValueError("grid takes the place of steps, schedule and spacing: give it alone")
+        levels = {"grid": grid}
+    elif (schedule, spacing, grid) != (None, None, None):
+        raise ValueError(f"{info.name} stays at one noise level: it takes no schedule, spacing or grid")
+    else:
+        steps = 1000 if steps is None else steps
+        rules.append(step_limit(steps))
+    start, walk = _generator(seed).spawn(2)
+    if x is None:
+        if not isinstance(problem, Problem) or problem.x0 is None:
+            raise ValueError("x must be given where the problem has no x0 that tells its dimension")
+        like = problem.x0
+        shape = (int(_number("particles", particles, 1, whole=True)), like.shape[0])
+        x = standard_normal(start, namespace(like).empty(shape, dtype=like.dtype))
+        if isinstance(grid, NoiseGrid):
+            x = grid.levels[0].sigma * x
+    ledger = Ledger(problem, x, particles=True)
+    if stop is not None:
+        rules.append(stop)
+    random = {"rng": walk} if "rng" in inspect.signature(info.function).parameters else {}
+    keep = (keep,) if isinstance(keep, str) else tuple(keep)
+    settings = {**info.defaults(), **hyper, **({"seed": seed} if random else {})}
+    history = History(info.name, settings, ledger.name, ledger.x.shape[1])
+    history._problem = ledger.problem
+    walking = function(ledger, **hyper, **random, **levels)
+    if progress is None:
+        progress = sys.stderr is not None and sys.stderr.isatty()
+    expected = len(grid.steps) if grid is not None else steps
+    run(
+        walking, ledger, stop=any_of(*rules), history=history, keep=keep, callback=callback,
+        progress=expected if progress else None,
+    )  # fmt: skip
+    _warn_of_unseen(keep, history)
+    return history
+
+
+def _check_functions(**given: Any) -> None:
+    for name, function in given.items():
+        if function is not None and not callable(function):
+            raise TypeError(f"{name} must be a function; got {type(function).__name__}")
+
+
+def _generator(seed: Any) -> np.random.Generator:
+    if not (seed is None or isinstance(seed, (int, np.integer))) or isinstance(seed, bool) or (seed or 0) < 0:
+        raise ValueError(f"seed must be a whole number, at least 0, or None; got {seed!r}")
+    return np.random.default_rng(seed)
+
+
+def _warn_of_unseen(keep: Sequence[str], history: History) -> None:
     unseen = [name for name in keep if len(history) > 1 and name not in history.names]
     if unseen:
         warnings.warn(
-            f"keep: {info.name} has no {', '.join(unseen)}; on record are {', '.join(history.names)}", stacklevel=2
+            f"keep: {history.method} has no {', '.join(unseen)}; on record are {', '.join(history.names)}",
+            stacklevel=3,
         )
-    return history
 
 
 def _number(name: str, value: Any, low: float, whole: bool = False) -> float:
@@ -381,7 +509,7 @@ def compare(
     x0: Any = None,
     **options: Any,
 ) -> Comparison:
-    """Run several methods from one start.
+    """Run several methods from one start: optimisers with :func:`minimize`, samplers with :func:`sample`.
 
     Parameters
     ----------
@@ -389,7 +517,7 @@ def compare(
     methods : list of names or functions; or a mapping from labels to a method or ``(method, hyper-parameters)``
         ``{"m = 5": ("lazy_newton", {"period": 5}), "m = 50": ("lazy_newton", {"period": 50})}``.
     x0, **options
-        As for :func:`minimize`.
+        As for :func:`minimize`, or for :func:`sample`.
 
     >>> import secondorder as so
     >>> runs = so.compare(so.problems.rosenbrock(), ["newton", "cubic_newton"])
@@ -406,7 +534,8 @@ def compare(
     runs = Comparison()
     for label, given in methods.items():
         m, hyper = given if isinstance(given, tuple) else (given, {})
-        runs[label] = minimize(problem, m, x0, **{**options, **hyper})
+        go = sample if find(m).method.kind == "sampler" else minimize  # type: ignore[attr-defined]
+        runs[label] = go(problem, m, x0, **{**options, **hyper})
         if runs[label].status == "interrupted":
             break
     return runs

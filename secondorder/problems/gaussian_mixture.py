@@ -85,14 +85,31 @@ class GaussianMixture(Problem):
         remaining = self.axes * xp.sqrt(self.variances * (float(sigma) ** 2 / c))[:, None, :]
         return _covariance(r, self._conditioned(X, alpha, sigma)) + _average(r, remaining)
 
-    def sample(self, n: int, rng: np.random.Generator, *, alpha: float = 1.0, sigma: float = 0.0) -> Array:
-        """n independent draws from p_t, shape (n, d): drawn by NumPy, and the same on every array library."""
+    def sample(
+        self,
+        n: int,
+        rng: np.random.Generator,
+        *,
+        alpha: float = 1.0,
+        sigma: float = 0.0,
+        fixed_counts: bool = False,
+    ) -> Array:
+        """n draws from p_t, shape (n, d): drawn by NumPy, and the same on every array library.
+
+        They are independent; or, with ``fixed_counts``, as many from each component as its share of n, to the next whole
+        number: a reference whose counts do not fluctuate.
+        """
         if not isinstance(rng, np.random.Generator):
             raise TypeError(f"rng must be a NumPy Generator, as np.random.default_rng(0) gives; got {rng!r}")
         alpha, sigma = _level(alpha, sigma)
         xp, n, (K, d) = namespace(self.means), whole("n", n), self.means.shape
         p = to_numpy(self.weights).astype(float)
-        component = xp.asarray(rng.choice(K, size=n, p=p / p.sum()))
+        p = p / p.sum()
+        if fixed_counts:
+            labels = np.searchsorted(np.cumsum(p)[:-1], (rng.permutation(n) + 0.5) / n, side="right")
+        else:
+            labels = rng.choice(K, size=n, p=p)
+        component = xp.asarray(labels)
         noise = xp.asarray(rng.standard_normal((n, d)), dtype=self.means.dtype)
         X = xp.zeros_like(noise)
         deviations = xp.sqrt(alpha**2 * self.variances + sigma**2)

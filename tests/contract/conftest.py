@@ -15,7 +15,8 @@ from secondorder.ledger import Ledger
 from secondorder.problems.jets import coordinates, exp
 from secondorder.problems.sums_of_squares import Formula
 
-METHODS = so.methods()
+METHODS = so.methods(kind="optimiser")
+SAMPLERS = so.methods(kind="sampler")
 CIRCLING = {"adam", "adamw"}
 """Their steps do not shrink with the gradient: they come near a solution and circle there."""
 SUBLINEAR = {
@@ -97,7 +98,9 @@ def pytest_generate_tests(metafunc):
             ids = [f"{info.name}-{label}" for info in chosen for label, _ in settings(info)]
             metafunc.parametrize(name, rows, ids=ids)
     if "info" in metafunc.fixturenames:
-        metafunc.parametrize("info", METHODS, ids=[info.name for info in METHODS])
+        documented = metafunc.module.__name__.endswith("test_documentation")
+        infos = [*METHODS, *SAMPLERS] if documented else METHODS
+        metafunc.parametrize("info", infos, ids=[info.name for info in infos])
 
 
 @pytest.fixture
