@@ -151,6 +151,15 @@ class Method:
                 )
         return {name: known[name].check(value) for name, value in hyper.items()}
 
+    def require_kind(self, kind: str) -> None:
+        """Raise unless it is an optimiser, or a sampler, as asked."""
+        if self.kind != kind:
+            raise ValueError(
+                f"{self.name} draws samples, it does not minimise: use sample(problem, {self.name!r}, ...)"
+                if kind == "optimiser"
+                else f"{self.name} minimises, it draws no samples: use minimize(problem, {self.name!r}, ...)"
+            )
+
     def require(self, ledger: Ledger, hyper: Mapping[str, Any]) -> None:
         """Raise unless the problem offers every oracle the method needs."""
         needed = self.oracles(hyper)
@@ -210,6 +219,10 @@ def method(
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         package, _, rest = (function.__module__ or "").partition(".")
+        if ("grid" in inspect.signature(function).parameters) != (grid is not None):
+            raise TypeError(
+                f"{function.__name__} must take the keyword grid, and name its noise levels in @method(grid=...), or neither"
+            )
         info = Method(
             name=function.__name__,
             family=rest.partition(".")[0] if package == "secondorder" else "",
@@ -281,6 +294,8 @@ def methods(family: str | None = None, kind: str | None = None) -> list[Method]:
         importlib.import_module(f"secondorder.{name}")
     if family is not None and family not in FAMILIES:
         raise ValueError(f"family must be one of {', '.join(FAMILIES)}; got {family!r}")
+    if kind not in (None, "optimiser", "sampler"):
+        raise ValueError(f"kind must be optimiser or sampler; got {kind!r}")
     return [m for m in CATALOGUE.values() if family in (None, m.family) and kind in (None, m.kind)]
 
 

@@ -14,7 +14,15 @@ from typing import Any, NoReturn
 from secondorder import __version__, problems
 from secondorder.bibliography import entry
 from secondorder.catalogue import Method, find, methods
-from secondorder.run import Comparison, compare, minimize
+from secondorder.history import History
+from secondorder.run import Comparison, compare, minimize, sample
+
+OPTIONS = {
+    **dict.fromkeys(("x0", "tol"), "optimiser"),
+    **dict.fromkeys(("steps", "seconds", "seed"), ""),
+    **dict.fromkeys(("particles", "schedule", "spacing"), "sampler"),
+}
+"""What is passed on to the run, and for which kind of method."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,14 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     show.set_defaults(command=_show)
 
     for name, help, command in (
-        ("run", "minimise a problem with a method", _run),
-        ("compare", "minimise a problem with several methods", _compare),
+        ("run", "minimise a problem with a method, or draw samples", _run),
+        ("compare", "minimise a problem with several methods, or draw samples", _compare),
     ):
         sub = commands.add_parser(name, help=help)
         sub.add_argument("method", nargs=1 if name == "run" else "+")
-        sub.add_argument(
-            "--problem", required=True, help="such as rosenbrock, logistic:breast_cancer, logistic:FILE.libsvm"
-        )
+        sub.add_argument("--problem", required=True, help="such as rosenbrock, gaussian_mixture, logistic:FILE.libsvm")
         sub.add_argument(
             "--set", action="append", default=[], metavar="NAME=VALUE", help="a hyper-parameter of the method"
         )
@@ -69,10 +75,13 @@ def _parser() -> argparse.ArgumentParser:
         )
         sub.add_argument("--x0", type=_numbers, help="the start, numbers separated by commas, as in --x0=-1.2,1")
         sub.add_argument("--tol", type=float)
-        sub.add_argument("--steps", type=int, default=10_000)
+        sub.add_argument("--steps", type=int)
+        sub.add_argument("--particles", type=int, help="of a sampler: how many")
+        sub.add_argument("--schedule", help="of a sampler: vp, ve or flow")
+        sub.add_argument("--spacing", help="of a sampler: log_snr, uniform, quadratic or edm")
         sub.add_argument("--seconds", type=float)
         sub.add_argument("--seed", type=int, default=0)
-        sub.add_argument("--plot", metavar="FILE", help="write the convergence picture (png, pdf, svg)")
+        sub.add_argument("--plot", metavar="FILE", help="write the picture of convergence or particles (png, pdf, svg)")
         sub.add_argument(
             "--across", choices=("step", "cost", "seconds"), default="cost", help="what the picture runs along"
         )
@@ -106,10 +115,9 @@ def _show(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     _check_plot(options.plot)
-    history = minimize(_problem(options), options.method[0], **_settings(options))
-    print(history)
-    for name, value in history.optimality.items():
-        print(f"  {name} = {value:.6g}")
+    kind = find(options.method[0]).method.kind  # type: ignore[attr-defined]
+    history = (sample if kind == "sampler" else minimize)(_problem(options), options.method[0], **_settings(options))
+    _print(history)
     if options.save:
         history.save(options.save)
     return _finish(Comparison({history.method: history}), options)
@@ -119,8 +127,14 @@ def _compare(options: argparse.Namespace) -> int:
     _check_plot(options.plot)
     runs = compare(_problem(options), options.method, **_settings(options))
     for history in runs.values():
-        print(history)
+        (_print if history.particles else print)(history)
     return _finish(runs, options)
+
+
+def _print(history: History) -> None:
+    print(history)
+    for name, value in history.optimality.items():
+        print(f"  {name} = {value:.6g}")
 
 
 def _check_plot(path: str | None) -> None:
@@ -136,11 +150,15 @@ def _finish(runs: Comparison, options: argparse.Namespace) -> int:
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
     settings = _assignments(options.set)
-    clash = set(settings) & {"tol", "steps", "seconds", "seed", "x0", "stop", "keep", "callback", "progress"}
+    clash = set(settings) & {*OPTIONS, "stop", "keep", "callback", "progress"}
     if clash:
         raise ValueError(f"{min(clash)} is not a hyper-parameter: use --{min(clash)}")
-    names = ("x0", "tol", "steps", "seconds", "seed")
-    return settings | {name: getattr(options, name) for name in names}
+    kinds = {find(name).method.kind for name in options.method}  # type: ignore[attr-defined]
+    given = {name: getattr(options, name) for name in OPTIONS if getattr(options, name) is not None}
+    foreign = [name for name in given if OPTIONS[name] not in ("", *kinds)]
+    if foreign:
+        raise ValueError(f"--{foreign[0]} is for {OPTIONS[foreign[0]]}s; {', '.join(options.method)} is none")
+    return settings | given
 
 
 def _numbers(text: str) -> list[float]:

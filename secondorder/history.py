@@ -55,6 +55,11 @@ class History:
         return len(self.rows)
 
     @property
+    def particles(self) -> int:
+        """Their number; 0 for an optimiser."""
+        return self.x.shape[0] if self.x is not None and self.x.ndim == 2 else 0
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The columns on record, in the order of their computation."""
         return tuple(dict.fromkeys(name for row in self.rows for name in row if not name.startswith("#")))
@@ -117,10 +122,10 @@ class History:
         if self._optimality is None:
             if self._problem is None or self.x is None:
                 raise ValueError("optimality was not computed before this history was saved")
-            if self.x.ndim == 2:
+            if self.particles:
                 from secondorder.distances import quality
 
-                last = self.rows[-1]
+                last = self.rows[-1] if self.rows else {}
                 self._optimality = quality(self._problem, self.x, last.get("alpha", 1.0), last.get("sigma", 0.0))
                 return self._optimality
             ledger = Ledger(self._problem, self.x)
@@ -137,10 +142,11 @@ class History:
         return self._optimality
 
     def plot(self, x: str = "step", y: str | None = None) -> Any:
-        """A matplotlib figure of convergence; see :func:`secondorder.plots.convergence`."""
-        from secondorder.plots import convergence
+        """A matplotlib figure of convergence, or of the particles; see :func:`secondorder.plots.convergence` and
+        :func:`secondorder.plots.cloud`."""
+        from secondorder.plots import picture
 
-        return convergence({self.method: self}, x=x, y=y)
+        return picture({self.method: self}, x=x, y=y)
 
     def to_frame(self) -> Any:
         """The scalar columns and the oracle counts as a pandas DataFrame, one row a step."""
@@ -194,8 +200,8 @@ class History:
         calls = ", ".join(f"{n:g} {name}" for name, n in self.oracle.items() if n)
         reason = f" ({self.message})" if self.message else ""
         measure = "gap" if "gap" in last else "grad_norm"
-        if self.x is not None and self.x.ndim == 2:
-            found = f"{self.x.shape[0]} particles in {self.d} dimensions"
+        if self.particles:
+            found = f"{self.particles} particles in {self.d} dimensions"
         else:
             found = f"f={last.get('f', np.nan):.6g}, {measure}={last.get(measure, np.nan):.3g}"
         return (

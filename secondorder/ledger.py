@@ -38,12 +38,7 @@ class Ledger:
     """
 
     def __init__(self, problem: Problem, x: Any = None, particles: bool = False) -> None:
-        if not isinstance(problem, Problem):
-            raise TypeError(
-                f"problem must be a Problem; got {type(problem).__name__}. "
-                "Wrap a function with Problem.from_function(f, x0=...) or Problem(f, grad=..., x0=...)"
-            )
-        self.problem: Problem = problem
+        self.problem = a_problem(problem)
         self.counts: dict[str, float] = dict.fromkeys(sorted({*CORE, *problem.oracles}, key=list(ORACLES).index), 0)
         self.share: float = 1
         self._dense: tuple[Array, Array] | None = None
@@ -244,6 +239,16 @@ class Ledger:
         if finite and not bool(xp.all(xp.isfinite(answer))):
             raise NonFinite(f"{oracle} returned a value that is not finite")
         return frozen(answer)
+
+
+def a_problem(problem: Any) -> Problem:
+    """``problem``, or an error that says how to make one."""
+    if not isinstance(problem, Problem):
+        raise TypeError(
+            f"problem must be a Problem; got {type(problem).__name__}. "
+            "Wrap a function with Problem.from_function(f, x0=...) or Problem(f, grad=..., x0=...)"
+        )
+    return problem
 
 
 def _check_law(problem: Problem) -> None:

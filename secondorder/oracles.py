@@ -250,6 +250,8 @@ def cloud(x: Any, d: int | None = None) -> Array:
             flat = x = np.asarray(x)
         except ValueError:
             raise ValueError(f"x must hold a particle in each row; got {x!r}") from None
+        if x.dtype == object:
+            raise TypeError(f"x must hold a particle in each row, of real numbers; got {x.tolist()!r}")
     if flat.ndim != 2 or 0 in flat.shape or d not in (None, flat.shape[1]):
         raise ValueError(f"x must have shape (n, {d or 'd'}), a particle in each row; got {tuple(flat.shape)}")
     return namespace(x).reshape(point(namespace(x).reshape(x, (-1,)), "x"), x.shape)

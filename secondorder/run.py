@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from secondorder.arrays import Array, epsilon, frozen, is_array, namespace, norm, standard_normal, to_numpy
 from secondorder.catalogue import find
 from secondorder.history import COSTS, History
-from secondorder.ledger import Ledger, NonFinite
+from secondorder.ledger import Ledger, NonFinite, a_problem
 from secondorder.oracles import ORACLES, Problem
 from secondorder.schedules import NoiseGrid, Schedule, Spacing, noise_grid
 from secondorder.stopping import StoppingRule, any_of, no_progress, step_limit, time_limit, tolerance
@@ -130,7 +130,7 @@ def run(
             try:
                 iterate = next(walk)
                 own += time.perf_counter() - tick
-                if not math.isfinite(norm(iterate.x)):
+                if not _is_finite(iterate.x):
                     raise NonFinite("x is not finite")
                 cost = sum(COSTS.get(name, ledger.x.shape[-1]) * n for name, n in ledger.counts.items())
                 look = not ledger.particles and ("batch_grad" not in iterate or cost >= spent + 1.0)
@@ -174,6 +174,11 @@ def run(
     return history
 
 
+def _is_finite(x: Array) -> bool:
+    """A norm is a quick look; that of a finite x may overflow."""
+    return math.isfinite(norm(x)) or bool(namespace(x).all(namespace(x).isfinite(x)))
+
+
 def _failed(history: History, error: Exception) -> None:
     """Turn what a method or an oracle raised into a status; before the first row, raise it."""
     if not history.rows:
@@ -188,7 +193,7 @@ def _failed(history: History, error: Exception) -> None:
         history.status, history.message = "breakdown", f"{type(error).__name__}: {error}"
         if "read-only" in history.message:
             history.message += " (iterates are frozen once yielded: write x = x + step, not x += step)"
-        warnings.warn(f"{history.method} stopped at step {len(history)}: {history.message}", stacklevel=4)
+        warnings.warn(f"{history.method} stopped at step {len(history)}: {history.message}", stacklevel=5)
 
 
 def _asks_to_stop(callback: Callable[[Iterate], Any], iterate: Iterate) -> bool:
@@ -289,8 +294,7 @@ def minimize(
     """
     function = find(method)
     info = function.method  # type: ignore[attr-defined]
-    if info.kind != "optimiser":
-        raise ValueError(f"{info.name} draws samples, it does not minimise: use sample(problem, {info.name!r}, ...)")
+    info.require_kind("optimiser")
     ledger = Ledger(problem, x0)
     default = TOLERANCE.get(info.measure, 1e-8) * math.sqrt(epsilon(ledger.x) / np.finfo(np.float64).eps)
     tol = default if tol is None else _number("tol", tol, 0.0)
@@ -370,7 +374,8 @@ def sample(
     History
         A method that comes to the end of its noise levels is ``finished``, a chain ends at its ``step_limit``. A row has the
         noise level ``alpha``, ``sigma``; ``keep="x"`` keeps every cloud. ``history.oracle["score"]`` is the number of
-        network evaluations per particle, ``history.optimality`` the distance to the law where that can be drawn from.
+        network evaluations per particle, ``history.optimality`` the distance to the law where that can be drawn from: where
+        the problem has ``sample(n, rng, alpha=, sigma=)``, as mixtures do.
 
     Raises
     ------
@@ -386,8 +391,7 @@ def sample(
     """
     function = find(method)
     info = function.method  # type: ignore[attr-defined]
-    if info.kind != "sampler":
-        raise ValueError(f"{info.name} minimises, it draws no samples: use minimize(problem, {info.name!r}, ...)")
+    info.require_kind("sampler")
     _check_functions(stop=stop, callback=callback)
     rules = [] if seconds is None else [time_limit(_number("seconds", seconds, 0.0))]
     steps = None if steps is None else int(_number("steps", steps, 0, whole=True))
@@ -406,9 +410,9 @@ def sample(
         rules.append(step_limit(steps))
     start, walk = _generator(seed).spawn(2)
     if x is None:
-        if not isinstance(problem, Problem) or problem.x0 is None:
+        like = a_problem(problem).x0
+        if like is None:
             raise ValueError("x must be given where the problem has no x0 that tells its dimension")
-        like = problem.x0
         shape = (int(_number("particles", particles, 1, whole=True)), like.shape[0])
         x = standard_normal(start, namespace(like).empty(shape, dtype=like.dtype))
         if isinstance(grid, NoiseGrid):
@@ -424,7 +428,8 @@ def sample(
     walking = function(ledger, **hyper, **random, **levels)
     if progress is None:
         progress = sys.stderr is not None and sys.stderr.isatty()
-    expected = len(grid.steps) if grid is not None else steps
+    updates = {**info.defaults(), **hyper}.get("updates", 1)
+    expected = len(grid.steps) * updates if grid is not None else steps
     run(
         walking, ledger, stop=any_of(*rules), history=history, keep=keep, callback=callback,
         progress=expected if progress else None,
@@ -465,14 +470,15 @@ class Comparison(dict[str, History]):
     """Histories by label, from :func:`compare`."""
 
     def plot(self, x: str = "step", y: str | None = None) -> Any:
-        """One picture of them all; see :func:`secondorder.plots.convergence`."""
-        from secondorder.plots import convergence
+        """One picture of them all; see :func:`secondorder.plots.convergence`, for particles :func:`secondorder.plots.cloud`."""
+        from secondorder.plots import picture
 
-        return convergence(self, x=x, y=y)
+        return picture(self, x=x, y=y)
 
     def to_frame(self) -> Any:
         """One line a method: status, steps, final value, gradient norm and Frank–Wolfe gap if any has one, oracle calls,
-        seconds."""
+        seconds. Of a sampler the particles and, where the law can be drawn from, their sliced Wasserstein distance to it,
+        beside its floor, instead of value and gradient."""
         try:
             import pandas
         except ImportError as error:
@@ -483,20 +489,32 @@ class Comparison(dict[str, History]):
         """What :meth:`to_frame` shows, as plain dictionaries."""
         called = [name for name in ORACLES if any(h.oracle.get(name) for h in self.values())]
         certified = any("gap" in h.names for h in self.values())
-        return {
-            label: {
-                "status": h.status, "steps": max(len(h) - 1, 0), "f": _last(h.f), "grad_norm": _last(h.grad_norm),
-                **({"gap": _last(h["gap"]) if "gap" in h.names else math.nan} if certified else {}),
+        table = {}
+        for label, h in self.items():
+            if h.particles:
+                found = {"particles": h.particles, **_distance(h)}
+            else:
+                gap = {"gap": _last(h["gap"]) if "gap" in h.names else math.nan} if certified else {}
+                found = {"f": _last(h.f), "grad_norm": _last(h.grad_norm), **gap}
+            table[label] = {
+                "status": h.status, "steps": max(len(h) - 1, 0), **found,
                 **{f"{name}_calls": h.oracle.get(name, 0) for name in called},
                 "gradient-equivalents": _last(h.cost()), "seconds": _last(h.seconds),
-            }
-            for label, h in self.items()
-        }  # fmt: skip
+            }  # fmt: skip
+        return table
 
     def _repr_html_(self) -> str:
         from secondorder.plots import html
 
         return html(self)
+
+
+def _distance(history: History) -> dict[str, float]:
+    """The sliced Wasserstein distance and its floor, where there are exact draws or it is on record."""
+    if history._optimality is None and (history._problem is None or not hasattr(history._problem, "sample")):
+        return {}
+    names = ("sliced_wasserstein", "sliced_wasserstein_floor")
+    return {name: history.optimality[name] for name in names if name in history.optimality}
 
 
 def _last(column: np.ndarray) -> float:
@@ -515,9 +533,10 @@ def compare(
     ----------
     problem : Problem
     methods : list of names or functions; or a mapping from labels to a method or ``(method, hyper-parameters)``
-        ``{"m = 5": ("lazy_newton", {"period": 5}), "m = 50": ("lazy_newton", {"period": 50})}``.
+        ``{"m = 5": ("lazy_newton", {"period": 5}), "m = 50": ("lazy_newton", {"period": 50})}``. All of one kind.
     x0, **options
-        As for :func:`minimize`, or for :func:`sample`.
+        As for :func:`minimize`, or for :func:`sample`, whose particles are ``x0`` or ``x``; without them every sampler draws
+        its own start, from the same seed.
 
     >>> import secondorder as so
     >>> runs = so.compare(so.problems.rosenbrock(), ["newton", "cubic_newton"])
@@ -531,10 +550,15 @@ def compare(
         if len(set(names)) < len(names):
             raise ValueError(f"methods must differ in name; got {names}. Label them: {{'label': (method, {{...}})}}")
         methods = dict(zip(names, methods, strict=True))
+    given = {label: each if isinstance(each, tuple) else (each, {}) for label, each in methods.items()}
+    kinds = {find(m).method.kind for m, _ in given.values()}  # type: ignore[attr-defined]
+    if len(kinds) > 1:
+        raise ValueError("methods must be all optimisers or all samplers: what they find cannot be compared")
+    if kinds == {"sampler"} and x0 is None:
+        x0 = options.pop("x", None)
+    go: Callable[..., History] = sample if kinds == {"sampler"} else minimize
     runs = Comparison()
-    for label, given in methods.items():
-        m, hyper = given if isinstance(given, tuple) else (given, {})
-        go = sample if find(m).method.kind == "sampler" else minimize  # type: ignore[attr-defined]
+    for label, (m, hyper) in given.items():
         runs[label] = go(problem, m, x0, **{**options, **hyper})
         if runs[label].status == "interrupted":
             break

@@ -6,11 +6,12 @@ import itertools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from secondorder.checks import whole
+from secondorder.checks import size, whole
 
 Schedule = Literal["vp", "ve", "flow"]
 Spacing = Literal["log_snr", "uniform", "quadratic", "edm"]
@@ -121,7 +122,7 @@ def noise_grid(
     [8.0, 1.803, 0.271, 0.02, 0.0]
     >>> vp = noise_grid(3).levels
     >>> [round(level.half_log_snr, 3) for level in vp], max(abs(a * a + s * s - 1.0) for a, s in vp) < 1e-15
-    ([-5.025, -1.818, 1.388, 4.595], True)
+    ([-5.025, -1.831, 1.363, 4.558], True)
     """
     n = whole("steps", steps)
     _one_of("schedule", schedule, Schedule)
@@ -156,6 +157,9 @@ def _ends(schedule: str, sigma_min: float | None, sigma_max: float | None) -> tu
     first, last = ENDS[schedule]
     if schedule == "vp" and (sigma_min, sigma_max) != (None, None):
         raise ValueError("sigma_min and sigma_max are for the schedules 've' and 'flow'; those of 'vp' follow from t")
+    for name, end in (("sigma_min", sigma_min), ("sigma_max", sigma_max)):
+        if not (end is None or (isinstance(end, Real) and end <= 0.0)):  # of which the order below says more
+            size(name, end)
     first, last = first if sigma_max is None else sigma_max, last if sigma_min is None else sigma_min
     if not 0.0 < last < first < (1.0 if schedule == "flow" else math.inf):
         below = " < 1" if schedule == "flow" else ""

@@ -45,6 +45,7 @@ def as_scipy(method: str | Callable[..., Any], **hyper: Any) -> Callable[..., Op
     """
     function = find(method)
     name = function.method.name  # type: ignore[attr-defined]
+    function.method.require_kind("optimiser")  # type: ignore[attr-defined]
     function.method.check(hyper)  # type: ignore[attr-defined]
     foreign = [oracle for oracle in function.method.oracles(hyper) if oracle not in CORE]  # type: ignore[attr-defined]
     if foreign:

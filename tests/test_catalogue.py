@@ -141,3 +141,24 @@ def test_names_of_families_are_methods_whatever_was_imported_first():
     assert callable(so.newton.newton) and secondorder.newton.newton is so.newton.newton
     assert so.frank_wolfe.frank_wolfe.method.name == "frank_wolfe"
     assert secondorder.frank_wolfe.frank_wolfe is so.frank_wolfe.frank_wolfe
+
+
+def test_the_list_by_kind():
+    optimisers, samplers = so.methods(kind="optimiser"), so.methods(kind="sampler")
+    assert {m.name for m in optimisers} | {m.name for m in samplers} == {m.name for m in so.methods()}
+    assert {m.name for m in samplers} == {m.name for m in so.methods("sampling")} and not so.methods(
+        "newton", "sampler"
+    )
+    with pytest.raises(ValueError, match="kind must be optimiser or sampler; got 'pruner'"):
+        so.methods(kind="pruner")
+
+
+def test_noise_levels_are_no_hyper_parameter():
+    """A grid is a matter of the run: it is not set, drawn by no slider, and told apart from a chain by the catalogue."""
+    for info in so.methods():
+        assert not {"grid", "rng"} & {p.name for p in info.parameters}
+        assert info.grid is None or info.kind == "sampler"
+        if info.grid is not None:
+            assert len(so.schedules.noise_grid(3, *info.grid).levels) == 4
+    with pytest.raises(TypeError, match="ddim has no hyper-parameter 'grid'"):
+        find("ddim").method.check({"grid": 3})

@@ -182,3 +182,65 @@ def test_the_program_itself():
     code = "import sys; from secondorder.cli import main; sys.exit(main(['run', 'newtn', '--problem', 'chain']))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+
+
+# ------------------------------------------------------------------------------------------------------------- samplers
+
+MIXTURE = ("--problem", "gaussian_mixture")
+
+
+def test_a_sampler_is_run_drawn_and_saved(capsys, tmp_path):
+    picture, path = tmp_path / "out.png", tmp_path / "run.npz"
+    status, out, err = call(
+        capsys, "run", "ddim", *MIXTURE, "--steps", "20", "--plot", str(picture), "--save", str(path)
+    )
+    assert (status, err) == (0, "")
+    line, *quality = out.splitlines()
+    assert line.startswith(
+        "<History of ddim on gaussian_mixture: finished after 20 steps, 1000 particles in 2 dimensions; "
+    )
+    names = ["sliced_wasserstein", "sliced_wasserstein_floor", "energy_distance", "mean_log_density"]
+    assert [entry.split()[0] for entry in quality] == names
+    assert picture.read_bytes().startswith(b"\x89PNG\r\n")
+    history = so.History.load(path)
+    assert history.particles == 1000 and quality[0] == f"  {names[0]} = {history.optimality[names[0]]:.6g}"
+
+
+def test_samplers_are_compared(capsys, tmp_path):
+    picture = tmp_path / "out.svg"
+    arguments = ("compare", "ddim", "dpm_solver", *MIXTURE, "--particles", "50", "--plot", str(picture))
+    status, out, _ = call(capsys, *arguments)
+    assert status == 0 and out.count("50 particles") == out.count("sliced_wasserstein =") == 2
+    assert "<svg" in picture.read_text()
+
+
+def test_steps_and_noise_levels_are_the_methods_own_or_asked_for(capsys):
+    status, out, _ = call(capsys, "run", "ddim", *MIXTURE)
+    assert status == 0 and "finished after 20 steps" in out
+    status, out, _ = call(capsys, "run", "langevin", *MIXTURE, "--particles", "3", "--set", "step_size=0.2")
+    assert status == 0 and "step_limit after 1000 steps, 3 particles" in out
+    asked = ("--schedule", "ve", "--spacing", "edm", "--steps", "7", "--seed", "5")
+    status, out, _ = call(capsys, "run", "ddim", *MIXTURE, *asked)
+    mine = so.sample(so.problems.gaussian_mixture(), "ddim", schedule="ve", spacing="edm", steps=7, seed=5)
+    assert status == 0 and f"  sliced_wasserstein = {mine.optimality['sliced_wasserstein']:.6g}\n" in out
+
+
+MISTAKES_OF_SAMPLERS = {
+    "no score": (["run", "ddim", "--problem", "rosenbrock"], "Missing: score"),
+    "tolerance": (["run", "ddim", *MIXTURE, "--tol", "1e-3"], "--tol is for optimisers; ddim is none"),
+    "start": (["run", "ddim", *MIXTURE, "--x0", "1,2"], "--x0 is for optimisers; ddim is none"),
+    "particles": ([*RUN, "--particles", "9"], "--particles is for samplers; newton is none"),
+    "no particles": (["run", "ddim", *MIXTURE, "--particles", "0"], "particles must be a whole number of at least 1"),
+    "no steps": (["run", "ddim", *MIXTURE, "--steps", "0"], "steps must be a whole number, at least 1; got 0"),
+    "schedule": (["run", "ddim", *MIXTURE, "--schedule", "vq"], "schedule must be one of 'vp', 've', 'flow'; got 'vq'"),
+    "spacing": (["run", "ddim", *MIXTURE, "--spacing", "odd"], "spacing must be one of"),
+    "levels of a chain": (["run", "langevin", *MIXTURE, "--schedule", "vp"], "langevin stays at one noise level"),
+    "set of an option": (["run", "ddim", *MIXTURE, "--set", "particles=3"], "use --particles"),
+    "both kinds": (["compare", "ddim", "newton", *MIXTURE], "methods must be all optimisers or all samplers"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES_OF_SAMPLERS.values(), ids=MISTAKES_OF_SAMPLERS)
+def test_a_mistake_with_samplers_is_one_line(capsys, arguments, message):
+    status, _, err = call(capsys, *arguments)
+    assert status == 2 and err.count("\n") == 1 and message in err

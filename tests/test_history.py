@@ -297,3 +297,102 @@ def test_frame_has_one_row_a_step(history, mixed):
     assert len(frame) == len(history) and frame.index.name == "step"
     assert frame["hess_calls"].iloc[-1] == history.oracle["hess"] and "hvp_calls" not in frame
     assert len(mixed.to_frame()) == len(mixed)
+
+
+# ----------------------------------------------------------------------------------------------------------- particles
+
+
+@pytest.fixture
+def cloud():
+    return so.sample(so.problems.gaussian_mixture(), "ddim", particles=30, steps=4, keep=("x", "noise"))
+
+
+def test_a_cloud_says_how_many_there_are(cloud):
+    assert cloud.particles == 30 and cloud.d == 2 and cloud.x.shape == (30, 2)
+    assert repr(cloud).startswith(
+        "<History of ddim on gaussian_mixture: finished after 4 steps, 30 particles in 2 dimensions; 4 score; "
+    )
+    assert "f=" not in repr(cloud) and "\n" not in repr(cloud)
+    assert so.minimize(so.problems.rosenbrock(), "newton").particles == 0
+
+
+def test_columns_of_a_cloud(cloud):
+    assert cloud["x"].shape == (5, 30, 2) and cloud["sigma"].shape == (5,)
+    assert [a is None for a in cloud["noise"]] == [True, False, False, False, False]
+    np.testing.assert_array_equal(cloud["x"][-1], cloud.x)
+    np.testing.assert_array_equal(cloud.counts["score"], [0, 1, 2, 3, 4])
+    with pytest.raises(KeyError, match="'data' is not on record"):
+        cloud["data"]
+
+
+def test_costs_of_a_cloud(cloud):
+    """A score is a gradient, its Hessian d of them, a density half of one; for all particles at once."""
+    np.testing.assert_array_equal(cloud.cost(), [0.0, 1.0, 2.0, 3.0, 4.0])
+    assert cloud.cost(score=3.0)[-1] == 12.0
+    calls = so.sample(so.problems.gaussian_mixture(), "newton_langevin", particles=4, steps=3, metropolis=True)
+    n = calls.oracle
+    assert calls.cost()[-1] == n["score"] + 2.0 * n["score_hessian"] + 0.5 * n["log_density"]
+
+
+def test_files_give_back_a_cloud(cloud, tmp_path):
+    cloud.save(tmp_path / "run.npz")
+    loaded = so.History.load(tmp_path / "run.npz")
+    assert_same(cloud, loaded)
+    assert loaded.particles == 30 and "<img" in loaded._repr_html_()
+    with pytest.raises(ValueError, match="optimality was not computed before this history was saved"):
+        loaded.optimality  # noqa: B018
+    quality = cloud.optimality
+    cloud.save(tmp_path / "run.npz")
+    loaded = so.History.load(tmp_path / "run.npz")
+    assert loaded.optimality == quality and "<th>sliced_wasserstein</th>" in loaded._repr_html_()
+
+
+def test_optimality_of_a_cloud_is_its_distance_to_the_law_at_its_noise(cloud):
+    from secondorder.distances import quality
+
+    law, level = so.problems.gaussian_mixture(), {"alpha": cloud["alpha"][-1], "sigma": cloud["sigma"][-1]}
+    assert cloud.optimality == quality(law, cloud.x, **level) and level["sigma"] > 0.0
+    stopped = so.sample(law, "ddim", particles=30, callback=lambda it: True)
+    assert stopped["sigma"][-1] > 0.99 and stopped.optimality["sliced_wasserstein"] < 1.0
+
+
+def test_html_of_a_cloud(cloud):
+    page = cloud._repr_html_()
+    assert "<th>particles</th>" in page and "<td>30</td>" in page and "<th>f</th>" not in page
+    (alt,) = re.findall(r'<img alt="([^"]*)"', page)
+    assert alt == "Particles in the first two coordinates. ddim: finished after 4 steps"
+    line = so.problems.gaussian_mixture(means=[[0.0]], covariances=[[[1.0]]])
+    page = so.sample(line, "langevin", particles=9, steps=2)._repr_html_()
+    assert 'alt="Histogram of the particles. langevin: step_limit after 2 steps"' in page
+
+
+def test_frame_of_a_cloud(cloud):
+    frame = cloud.to_frame()
+    assert len(frame) == 5 and frame["score_calls"].iloc[-1] == 4 and frame["x"].iloc[0].shape == (30, 2)
+    assert not frame["sigma"].isna().any()
+
+
+def test_a_cloud_interrupted_at_once_can_be_looked_at():
+    @so.method(paper="roberts1996exponential", needs=("score",), kind="sampler")
+    def hasty(problem, x):
+        problem.score(x)
+        yield Iterate(x)
+
+    def score(X, alpha, sigma):
+        raise KeyboardInterrupt
+
+    history = so.sample(so.Problem(score=score, x0=[0.0, 0.0]), hasty, particles=3)
+    assert (history.status, len(history)) == ("interrupted", 0)
+    assert "no rows" in repr(history) and "<img" in history._repr_html_() and history.optimality == {}
+
+
+def test_a_cloud_of_another_library_is_looked_at_and_saved(tmp_path):
+    law = so.problems.gaussian_mixture()
+    ours, theirs = (so.sample(p, "ddim", particles=30, steps=4) for p in (law, so.to_device(law, "array_api_strict")))
+    assert theirs.optimality == pytest.approx(ours.optimality, rel=1e-9)
+    assert (re.findall("<td>30</td>", theirs._repr_html_()), len(theirs.plot().axes[0].collections)) == (
+        ["<td>30</td>"],
+        1,
+    )
+    theirs.save(tmp_path / "run.npz")
+    np.testing.assert_allclose(so.History.load(tmp_path / "run.npz").x, ours.x, rtol=1e-12)

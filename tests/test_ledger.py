@@ -352,3 +352,101 @@ def test_an_oracle_that_maximises_is_found_out(method, dtype):
 def test_a_ledger_can_be_copied():
     ledger = Ledger(so.problems.rosenbrock())
     assert copy.copy(ledger).problem is ledger.problem and copy.deepcopy(ledger).name == "rosenbrock"
+
+
+# --------------------------------------------------------------------------------------------------------------- scores
+
+MIXTURE = so.problems.gaussian_mixture()
+CLOUD = [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]
+
+
+def cloud_ledger(**oracles):
+    return Ledger(so.Problem(**oracles, x0=[0.0, 0.0]), CLOUD, particles=True)
+
+
+def test_a_cloud_is_one_call_of_each_oracle():
+    ledger = Ledger(MIXTURE, CLOUD, particles=True)
+    level = {"alpha": 0.8, "sigma": 0.6}
+    np.testing.assert_array_equal(ledger.score(ledger.x, **level), MIXTURE.score(ledger.x, **level))
+    np.testing.assert_array_equal(ledger.score_hessian(ledger.x, **level), MIXTURE.score_hessian(ledger.x, **level))
+    np.testing.assert_array_equal(ledger.log_density(ledger.x, **level), MIXTURE.log_density(ledger.x, **level))
+    np.testing.assert_array_equal(ledger.score(ledger.x), MIXTURE.score(ledger.x))  # without noise
+    assert [ledger.counts[name] for name in ("score", "score_hessian", "log_density")] == [2, 1, 1]
+    assert ledger.particles and ledger.x.shape == (3, 2) and ledger.responsibilities(ledger.x).shape == (3, 3)
+
+
+def test_answers_about_a_cloud_are_checked_frozen_and_converted():
+    buffer = np.zeros((3, 2))
+    ledger = cloud_ledger(score=lambda X, alpha, sigma: buffer)
+    answer = ledger.score(ledger.x)
+    assert not answer.flags.writeable and buffer.flags.writeable and not np.shares_memory(answer, buffer)
+    single = Ledger(MIXTURE, np.asarray(CLOUD, dtype=np.float32), particles=True)
+    assert single.score(single.x).dtype == single.log_density(single.x).dtype == np.float32
+    assert cloud_ledger(score=lambda X, alpha, sigma: np.ones((3, 2), dtype=int)).score(ledger.x).dtype == np.float64
+
+
+SCORES = {
+    "score flat": (
+        "score",
+        lambda X, **_: X[0],
+        ValueError,
+        r"score must return an array of shape \(3, 2\); got \(2,\)",
+    ),
+    "score NaN": ("score", lambda X, **_: np.nan * X, NonFinite, "score returned a value that is not finite"),
+    "hessian of one": (
+        "score_hessian",
+        lambda X, **_: np.eye(2),
+        ValueError,
+        r"score_hessian must return an array of shape \(3, 2, 2\); got \(2, 2\)",
+    ),
+    "hessian infinite": (
+        "score_hessian",
+        lambda X, **_: np.full((3, 2, 2), np.inf),
+        NonFinite,
+        "score_hessian returned",
+    ),
+    "density a column": (
+        "log_density",
+        lambda X, **_: X[:, :1],
+        ValueError,
+        r"log_density must return an array of shape \(3,\); got \(3, 1\)",
+    ),
+    "density a number": ("log_density", lambda X, **_: 1.0, TypeError, "log_density must return .*got float"),
+    "score in strings": ("score", lambda X, **_: "up", TypeError, "score must return .*got str"),
+}
+
+
+@pytest.mark.parametrize(("oracle", "function", "error", "message"), SCORES.values(), ids=SCORES)
+def test_bad_answers_about_a_cloud_are_named(oracle, function, error, message):
+    ledger = cloud_ledger(**{oracle: function})
+    with pytest.raises(error, match=message):
+        getattr(ledger, oracle)(ledger.x)
+
+
+def test_a_density_may_vanish():
+    ledger = cloud_ledger(log_density=lambda X, alpha, sigma: np.asarray([-np.inf, np.nan, 0.0]))
+    np.testing.assert_array_equal(ledger.log_density(ledger.x), [-np.inf, np.nan, 0.0])
+
+
+SIGNATURES = {
+    "positions": (lambda X, alpha, sigma: X, True),
+    "keywords": (lambda X, *, alpha=1.0, sigma=0.0: X, True),
+    "anything": (lambda X, **level: X, True),
+    "no levels": (lambda X: X, False),
+    "one level": (lambda X, sigma: X, False),
+    "other names": (lambda X, a, s: X, False),
+}
+
+
+@pytest.mark.parametrize(("score", "good"), SIGNATURES.values(), ids=SIGNATURES)
+def test_levels_are_keywords(score, good):
+    """Looked at before the first call, so that the mistake is told at once."""
+    if good:
+        assert cloud_ledger(score=score).score(np.ones((3, 2))).shape == (3, 2)
+    else:
+        with pytest.raises(TypeError, match="score must take the keywords alpha and sigma: score"):
+            cloud_ledger(score=score)
+
+
+def test_a_function_without_a_signature_is_left_to_the_run():
+    assert cloud_ledger(score=max).oracles == ("score",)  # built in: it does not say what it takes

@@ -6,7 +6,7 @@ import pytest
 
 import secondorder as so
 from secondorder.arrays import to_numpy
-from secondorder.oracles import ORACLES, point
+from secondorder.oracles import ORACLES, cloud, point
 from secondorder.sets import FeasibleSet, Hull, Simplex
 
 
@@ -178,3 +178,25 @@ def test_a_set_of_ones_own():
     assert str(problem.constraint) == "Segment(1)" and problem.constraint.contains(np.ones(1))
     history = so.minimize(problem, "away_step")
     assert history.status in {"converged", "finished"} and history.x[0] == 1.0
+
+
+CLOUDS = {
+    "lists of integers": ([[1, 2], [3, 4]], np.float64),
+    "float32": (np.ones((3, 2), dtype=np.float32), np.float32),
+    "a read-only view": (np.broadcast_to(np.asarray([1.0, 2.0]), (4, 2)), np.float64),
+    "booleans": ([[True, False]], np.float64),
+}
+
+
+@pytest.mark.parametrize(("given", "dtype"), CLOUDS.values(), ids=CLOUDS)
+def test_cloud_converts_and_copies(given, dtype):
+    X = cloud(given, 2)
+    np.testing.assert_array_equal(X, np.asarray(given, dtype=dtype))
+    assert X.dtype == dtype and not np.shares_memory(X, np.asarray(given))
+
+
+def test_a_law_is_a_problem():
+    law = so.Problem(score=lambda X, alpha, sigma: -X, x0=[0.0, 0.0], name="normal")
+    assert law.oracles == ("score",) and repr(law) == "<Problem 'normal', d=2: score>"
+    with pytest.raises(TypeError, match=r"score must be a function \(score\(X, alpha=, sigma=\).*; got float"):
+        so.Problem(score=3.0)

@@ -1,6 +1,7 @@
 """The loop: what it counts, when it ends, what it keeps, and what reaches the caller whatever happens."""
 
 import contextlib
+import inspect
 import io
 import itertools
 import subprocess
@@ -569,3 +570,214 @@ def test_names_that_are_not_there():
     with pytest.raises(AttributeError, match="has no attribute 'quasi'"):
         so.quasi  # noqa: B018
     assert {"newton", "problems", "plots", "minimize"} <= set(dir(so))
+
+
+# --------------------------------------------------------------------------------------------------------------- sample
+
+
+LAW = so.problems.gaussian_mixture()
+
+
+@so.method(paper="roberts1996exponential", needs=("score",), kind="sampler")
+def climbing(problem, x, *, step_size: positive = 0.1):
+    """A chain of one's own, that draws nothing."""
+    while True:
+        yield Iterate(x, quadratic=float(np.sum(x * x)))
+        x = x + step_size * problem.score(x)
+
+
+@so.method(paper="song2021denoising", needs=("score",), kind="sampler", grid=("ve", "edm"))
+def euler(problem, x, *, grid, rng):
+    """A walk of one's own through noise levels, that draws."""
+    yield Iterate(x, sigma=grid.levels[0].sigma)
+    for s, t in grid.steps:
+        x = x + (s.sigma - t.sigma) * s.sigma * problem.score(x, *s) + 1e-3 * rng.standard_normal(x.shape)
+        yield Iterate(x, sigma=t.sigma)
+    return "finished: clean"
+
+
+def test_a_chain_ends_at_its_steps_and_a_walk_at_the_end_of_its_levels():
+    chain = so.sample(LAW, climbing, particles=5)
+    assert (chain.status, len(chain), chain.oracle["score"]) == ("step_limit", 1001, 1000)
+    assert len(so.sample(LAW, climbing, particles=5, steps=7)) == 8
+    walk = so.sample(LAW, euler, particles=5)
+    assert (walk.status, walk.message, len(walk), walk.oracle["score"]) == ("finished", "clean", 21, 20)
+    levels = so.schedules.noise_grid(20, "ve", "edm").levels
+    np.testing.assert_array_equal(walk["sigma"], [level.sigma for level in levels])
+
+
+def test_schedule_spacing_and_steps_make_the_grid_or_it_is_given():
+    one = so.sample(LAW, euler, particles=5, steps=4, schedule="flow", spacing="uniform")
+    grid = so.schedules.noise_grid(4, "flow", "uniform")
+    other = so.sample(LAW, euler, particles=5, grid=grid)
+    np.testing.assert_array_equal(one["sigma"], [level.sigma for level in grid.levels])
+    np.testing.assert_array_equal(one.x, other.x)
+
+
+@pytest.mark.parametrize("given", [{"steps": 4}, {"schedule": "ve"}, {"spacing": "edm"}])
+def test_a_grid_is_given_alone(given):
+    with pytest.raises(ValueError, match="grid takes the place of steps, schedule and spacing: give it alone"):
+        so.sample(LAW, euler, grid=so.schedules.noise_grid(4), **given)
+
+
+def test_no_steps_through_noise_levels_is_an_error_and_of_a_chain_one_row():
+    with pytest.raises(ValueError, match="steps must be a whole number, at least 1; got 0"):
+        so.sample(LAW, euler, steps=0)
+    assert len(so.sample(LAW, climbing, steps=0)) == 1
+
+
+def test_the_start_is_normal_times_the_first_noise():
+    """Standard deviations of 20 000 numbers: within 5 standard errors."""
+    for method, scale in ((climbing, 1.0), (euler, 80.0)):
+        x = so.sample(LAW, method, particles=10_000, seconds=0.0).x
+        assert x.shape == (10_000, 2)
+        assert abs(np.std(x) / scale - 1.0) < 5.0 / np.sqrt(2 * 20_000) and abs(np.mean(x)) < 5.0 * scale / np.sqrt(
+            20_000
+        )
+
+
+def test_start_and_walk_draw_from_streams_of_their_own():
+    """The draws of a walk are the same whether or not the start was drawn, and other than those of the start."""
+    drawn = so.sample(LAW, euler, particles=6, steps=3, keep="x")
+    given = so.sample(LAW, euler, drawn["x"][0], steps=3)
+    np.testing.assert_array_equal(given.x, drawn.x)
+    start, walk = np.random.default_rng(0).spawn(2)
+    np.testing.assert_array_equal(drawn["x"][0], 80.0 * start.standard_normal((6, 2)))
+    assert np.all(walk.standard_normal((6, 2)) != drawn["x"][0] / 80.0)
+
+
+def test_no_seed_is_another_run_each_time():
+    one, other = (so.sample(LAW, euler, particles=3, steps=2, seed=None).x for _ in range(2))
+    assert np.all(one != other)
+
+
+def test_particles_are_never_looked_at():
+    """A mixture has value and gradient of a point; a cloud has not, and nothing is spent on it."""
+    calls = []
+    law = so.Problem(score=LAW.score, f=lambda x: calls.append(1), grad=lambda x: calls.append(1), x0=[0.0, 0.0])
+    history = so.sample(law, climbing, particles=4, steps=3)
+    assert not calls and "f" not in history.names and "grad_norm" not in history.names
+    assert history.oracle == {"f": 0, "grad": 0, "hess": 0, "hvp": 0, "score": 3}
+    assert len(history["quadratic"]) == 4 and history.cost()[-1] == 3.0
+
+
+def test_the_law_is_asked_at_the_level_and_once_for_all():
+    asked = []
+
+    def score(X, alpha, sigma):
+        asked.append((X.shape, alpha, sigma))
+        return -X
+
+    grid = so.schedules.NoiseGrid([(0.5, 2.0), (0.8, 0.5), (1.0, 0.0)])
+    so.sample(so.Problem(score=score, x0=[0.0]), "ddim", particles=9, grid=grid)
+    assert asked == [((9, 1), 0.5, 2.0), ((9, 1), 0.8, 0.5)]
+
+
+def test_kinds_are_not_confused():
+    with pytest.raises(
+        ValueError, match=r"climbing draws samples, it does not minimise: use sample\(problem, 'climbing', "
+    ):
+        so.minimize(LAW, climbing)
+    with pytest.raises(ValueError, match=r"newton minimises, it draws no samples: use minimize\(problem, 'newton', "):
+        so.sample(LAW, "newton")
+    with pytest.raises(ValueError, match="methods must be all optimisers or all samplers"):
+        so.compare(LAW, ["newton", "ddim"])
+    with pytest.raises(ValueError, match="ddim draws samples"):
+        so.as_scipy("ddim")
+    with pytest.raises(
+        ValueError, match=r"ddim needs score; problem 'bowl' offers .*Missing: score .*gaussian_mixture"
+    ):
+        so.sample(bowl(), "ddim")
+
+
+def test_a_copy_of_a_sampler_runs_beside_it_and_is_not_listed():
+    listed = [info.name for info in so.methods()]
+    code = inspect.getsource(inspect.unwrap(so.sampling.ddim)).replace("t.alpha * data", "0.9 * t.alpha * data")
+    cell = vars(sys.modules[so.sampling.ddim.__module__]) | {"__name__": "__main__"}
+    exec(compile(code, "cell", "exec"), cell)
+    runs = so.compare(LAW, {"library": "ddim", "your ddim": cell["ddim"]}, particles=20)
+    assert np.mean(runs["your ddim"].x ** 2) < np.mean(runs["library"].x ** 2)
+    assert [info.name for info in so.methods()] == listed and so.sampling.ddim.method.function is not cell["ddim"]
+
+
+@pytest.mark.parametrize(("grid", "takes"), [(None, True), (("vp", "log_snr"), False)])
+def test_a_method_that_takes_a_grid_names_one(grid, takes):
+    def without(problem, x):
+        yield Iterate(x)
+
+    def with_one(problem, x, *, grid):
+        yield Iterate(x)
+
+    with pytest.raises(TypeError, match="must take the keyword grid, and name its noise levels in @method"):
+        so.method(paper="song2021denoising", needs=("score",), kind="sampler", grid=grid)(
+            with_one if takes else without
+        )
+
+
+def test_a_walk_by_hand_has_twenty_steps():
+    rows = list(euler(LAW, [[1.0, 2.0]], rng=np.random.default_rng(0)))
+    assert len(rows) == 21 and rows[0].sigma == 80.0
+    with pytest.raises(TypeError, match=r"grid must be a NoiseGrid, as schedules\.noise_grid\(20\) gives; got int"):
+        euler(LAW, [[1.0, 2.0]], grid=20, rng=np.random.default_rng(0))
+
+
+def test_samplers_are_compared_from_one_start():
+    X = np.random.default_rng(0).standard_normal((7, 2))
+    for runs in (
+        so.compare(LAW, ["ddim", "langevin"], X, steps=5),
+        so.compare(LAW, ["ddim", "langevin"], x=X, steps=5),
+    ):
+        assert [len(h) for h in runs.values()] == [6, 6] and all(h.particles == 7 for h in runs.values())
+    alike = so.compare(LAW, {"a": "ddim", "b": ("ddim", {"steps": 5})}, particles=7, seed=3, steps=9)
+    assert [len(h) for h in alike.values()] == [10, 6]
+    one, other = so.compare(LAW, {"a": "ddim", "b": "dpm_solver"}, particles=7, keep="x").values()
+    np.testing.assert_array_equal(one["x"][0], other["x"][0])
+
+
+def test_the_table_of_samplers_has_particles_and_distance():
+    runs = so.compare(LAW, ["ddim", "langevin"], particles=50, steps=5)
+    for label, row in runs.table().items():
+        assert list(row) == [
+            "status", "steps", "particles", "sliced_wasserstein", "sliced_wasserstein_floor", "score_calls",
+            "gradient-equivalents", "seconds",
+        ]  # fmt: skip
+        assert row["particles"] == 50 and row["score_calls"] == 5
+        assert row["sliced_wasserstein"] == runs[label].optimality["sliced_wasserstein"]
+    assert list(runs.to_frame().index) == ["ddim", "langevin"] and "<table>" in runs._repr_html_()
+    unknown = so.compare(so.Problem(score=LAW.score, x0=LAW.x0), ["ddim"], particles=5)
+    assert "sliced_wasserstein" not in unknown.table()["ddim"] and "f" not in unknown.table()["ddim"]
+    mixed = so.Comparison({"cloud": runs["ddim"], "point": so.minimize(LAW, "trust_region")})
+    assert {"f", "particles"} <= set(mixed.to_frame().columns) and "<table>" in mixed._repr_html_()
+
+
+def test_a_norm_that_overflows_is_no_divergence():
+    law = so.Problem(score=lambda X, alpha, sigma: 0.0 * X, x0=[0.0, 0.0])
+    assert so.sample(law, climbing, [[1e200, -1e300]], steps=3).status == "step_limit"
+    law = so.Problem(score=lambda X, alpha, sigma: X, x0=[0.0, 0.0])
+    history = so.sample(law, climbing, [[1.0, -1e300]], step_size=1e4)
+    assert (history.status, history.message) == ("diverged", "x is not finite") and np.all(np.isfinite(history.x))
+
+
+def test_a_sampler_shows_its_progress():
+    @so.method(paper="song2021denoising", needs=("score",), kind="sampler", grid=("vp", "log_snr"))
+    def slow(problem, x, *, grid):
+        for level in grid.levels:
+            time.sleep(0.1)
+            yield Iterate(x, sigma=level.sigma)
+        return "finished"
+
+    with contextlib.redirect_stderr(io.StringIO()) as stderr:
+        so.sample(LAW, slow, particles=2, steps=22, progress=True)
+    assert "slow" in stderr.getvalue() and "/22" in stderr.getvalue()
+
+
+def test_a_warning_points_at_the_callers_line():
+    def score(X, alpha, sigma):
+        raise RuntimeError("the simulator fell over")
+
+    with pytest.warns(UserWarning, match="ddim stopped at step 1: RuntimeError: the simulator fell over") as caught:
+        so.sample(so.Problem(score=score, x0=[0.0]), "ddim", particles=3)
+    assert [w.filename for w in caught] == [__file__]
+    with pytest.warns(UserWarning, match="keep: ddim has no temperature; on record are alpha, sigma") as caught:
+        so.sample(LAW, "ddim", particles=3, keep="temperature")
+    assert [w.filename for w in caught] == [__file__]

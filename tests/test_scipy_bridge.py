@@ -11,8 +11,8 @@ import secondorder as so
 from secondorder.catalogue import find
 from secondorder.oracles import CORE
 
-METHODS = [info.name for info in so.methods() if set(info.oracles()) <= set(CORE)]
-OTHERS = [info.name for info in so.methods() if info.name not in METHODS]
+METHODS = [info.name for info in so.methods(kind="optimiser") if set(info.oracles()) <= set(CORE)]
+OTHERS = [info.name for info in so.methods(kind="optimiser") if info.name not in METHODS]
 SECOND_ORDER = [name for name in METHODS if "hess" in find(name).method.oracles()]
 X0 = np.asarray([-1.2, 1.0])
 

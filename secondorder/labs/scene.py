@@ -6,12 +6,15 @@ matplotlib (`draw` below) draw the same scene, so the lesson's figure, the lab a
 
 from __future__ import annotations
 
+import base64
 import difflib
 import importlib
 import inspect
 import itertools
 import math
 import pkgutil
+import struct
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
@@ -31,11 +34,12 @@ Value = int | float | str
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis: its label (with the unit), its scale, and its domain (None: what the marks need)."""
+    """One axis: its label (with the unit), its scale, its domain (None: what the marks need), and whether it has ticks."""
 
     label: str
     scale: Literal["linear", "log"] = "linear"
     domain: tuple[float, float] | None = None
+    ticks: bool = True
 
     def __post_init__(self) -> None:
         if self.scale not in ("linear", "log"):
@@ -53,7 +57,7 @@ class Axis:
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """A curve, a path, or points (`markers=True, line=False`). NaN or an infinity in `x` or `y` breaks the line."""
+    """A curve, a path, or a few points (`markers=True, line=False`). NaN or an infinity in `x` or `y` breaks the line."""
 
     x: Any
     y: Any
@@ -68,6 +72,56 @@ class Line:
         _vectors(self, "x", "y")
         if not (self.line or self.markers):
             raise ValueError("Line: line=False and markers=False draws nothing")
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """A cloud of dots of radius `size` (pixels), see-through so that a crowd looks darker."""
+
+    x: Any
+    y: Any
+    label: str | None = None
+    color: Color = 0
+    size: float = 1.5
+    opacity: float = 0.5
+
+    def __post_init__(self) -> None:
+        _vectors(self, "x", "y")
+        if not (self.size > 0 and 0 < self.opacity <= 1):
+            raise ValueError(
+                f"Points: size is {self.size}, opacity {self.opacity}; expected size > 0, 0 < opacity <= 1"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """A grey picture on `x[0] <= x <= x[1]`, `y[0] <= y <= y[1]`: row 0 of `z` at the top, `low` black, `high` white."""
+
+    x: Any
+    y: Any
+    z: Any
+    low: float | None = None
+    high: float | None = None
+
+    def __post_init__(self) -> None:
+        x, y, z = (_array(self, name) for name in ("x", "y", "z"))
+        for name, ends in (("x", x), ("y", y)):
+            if ends.shape != (2,) or not ends[0] < ends[1]:
+                raise ValueError(f"Image: {name} must be two finite numbers, the lower first")
+        if z.ndim != 2 or not z.size or not np.all(np.isfinite(z)):
+            raise ValueError(f"Image: z has shape {z.shape}, expected a matrix of finite numbers")
+        low = float(z.min() if self.low is None else self.low)
+        high = float(z.max() if self.high is None else self.high)
+        if not -math.inf < low <= high < math.inf:
+            raise ValueError(f"Image: low is {low}, high is {high}, expected finite numbers, low <= high")
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
+
+    def bytes(self) -> np.ndarray:
+        """The picture in 256 shades; a constant one is black."""
+        span = (self.high or 0.0) - (self.low or 0.0)
+        shades = (self.z - self.low) / span if span > 0 else np.zeros(self.z.shape)
+        return np.rint(255 * np.clip(shades, 0, 1)).astype(np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +192,7 @@ class Text:
             raise ValueError(f"Text: {len(self.text)} texts for {len(self.x)} points")
 
 
-Mark = Line | Field | Band | Rule | Text
+Mark = Line | Points | Image | Field | Band | Rule | Text
 
 
 def _array(mark: Any, name: str) -> np.ndarray:
@@ -199,6 +253,8 @@ class Panel:
                 raise ValueError(f"panel {self.title!r}: {type(mark).__name__} is not a mark")
             for name, attributes in _coordinates(mark).items():
                 axis = getattr(self, name)
+                if isinstance(mark, Image) and axis.scale == "log":
+                    raise ValueError(f"panel {self.title!r}: an Image needs linear axes, {axis.label!r} is logarithmic")
                 for attribute in attributes:
                     self._check(mark, attribute, axis)
 
@@ -259,6 +315,8 @@ def encode(
         for name, attributes in _coordinates(mark).items():
             axes |= dict.fromkeys(attributes, getattr(panel, name))
         out: dict[str, Any] = {"kind": type(mark).__name__.lower()}
+        if isinstance(mark, Image):
+            return share(out | {"x": mark.x.tolist(), "y": mark.y.tolist(), "source": _png_source(mark.bytes())})
         for item in fields(mark):
             value = getattr(mark, item.name)
             if item.name in axes and isinstance(value, np.ndarray):
@@ -273,7 +331,8 @@ def encode(
         return share(out)
 
     def axis(item: Axis) -> dict[str, Any]:
-        return {"label": item.label, "scale": item.scale, "domain": item.domain and list(item.domain)}
+        domain = item.domain and list(item.domain)
+        return {"label": item.label, "scale": item.scale, "domain": domain, "ticks": item.ticks}
 
     panels = [
         share(
@@ -288,6 +347,19 @@ def encode(
         for panel in scene.panels
     ]
     return {"panels": panels, "sentence": scene.sentence}
+
+
+def _png_source(shades: np.ndarray) -> str:
+    """The address of a grey PNG with these shades (uint8) inside it: about a byte a pixel before compression."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    height, width = shades.shape
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)  # 8 bits, grey
+    rows = np.pad(shades, ((0, 0), (1, 0))).tobytes()  # a row starts with its filter: 0, none
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
+    return "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + parts).decode()
 
 
 def _height_axis(mark: Field) -> Axis:
@@ -337,6 +409,10 @@ def _frame(axes: Any, panel: Panel) -> None:
         axes.set_ylim(*panel.y.domain)
     if panel.equal:
         axes.set_aspect("equal", adjustable="box" if panel.x.domain and panel.y.domain else "datalim")
+    if not panel.x.ticks:
+        axes.set_xticks([])
+    if not panel.y.ticks:
+        axes.set_yticks([])
     axes.grid(alpha=0.2)
     axes.spines[["top", "right"]].set_visible(False)
 
@@ -355,6 +431,14 @@ def _draw_mark(axes: Any, mark: Mark, panel: Panel, order: int) -> None:
         axes.plot(
             x, y, ls=style, marker=marker, ms=4, color=color, lw=mark.width, label=mark.label or "_", zorder=order
         )
+    elif isinstance(mark, Points):
+        x, y = _visible(mark.x, panel.x), _visible(mark.y, panel.y)
+        area = (1.5 * mark.size) ** 2  # the diameter in points, squared; a pixel is 3/4 of a point
+        axes.scatter(x, y, s=area, color=color, alpha=mark.opacity, lw=0, zorder=order)
+        axes.plot([], [], "o", ms=4, color=color, label=mark.label or "_")  # large enough for the legend
+    elif isinstance(mark, Image):
+        where = {"extent": (*mark.x, *mark.y), "origin": "upper", "aspect": axes.get_aspect(), "zorder": 0}
+        axes.imshow(mark.bytes(), cmap="gray", vmin=0, vmax=255, interpolation="nearest", **where)
     elif isinstance(mark, Band):
         low, high = _visible(mark.low, panel.y), _visible(mark.high, panel.y)
         axes.fill_between(

@@ -39,6 +39,7 @@ from secondorder.problems.planes import (
 from secondorder.problems.point_matching import point_matching
 from secondorder.problems.portfolio import minimum_variance
 from secondorder.problems.quadratic import quadratic
+from secondorder.problems.score_network import denoising, score_network
 from secondorder.problems.self_concordant import d_optimal_design, log_portfolio, poisson_inverse
 from secondorder.problems.soft_maximum import soft_maximum
 
@@ -49,6 +50,7 @@ __all__ = [
     "chain",
     "chebyshev_rosenbrock",
     "d_optimal_design",
+    "denoising",
     "double_well",
     "gaussian_mixture",
     "get",
@@ -73,6 +75,7 @@ __all__ = [
     "quadratic",
     "rosenbrock",
     "saddle",
+    "score_network",
     "six_hump_camel",
     "soft_maximum",
     "softmax",
@@ -94,6 +97,7 @@ _ON_DATA: dict[str, tuple[Callable[..., Problem], tuple[str, ...]]] = {
     "softmax": (softmax, ("wine", "digits", "breast_cancer")),
     "mlp": (mlp, ("digits", "diabetes", "two_moons")),
     "matrix_completion": (matrix_completion, ("digits", "low_rank")),
+    "score_network": (score_network, ("digits", "plane")),
 }
 _READ_FILES = ("logistic", "l1_logistic", "softmax")
 
@@ -145,8 +149,9 @@ saddle, double_well, beale, booth, matyas, three_hump_camel, six_hump_camel, bra
 styblinski_tang, monkey_saddle, pseudo_huber, chain, chebyshev_rosenbrock, soft_maximum, ill_scaled_logistic, \
 minimum_variance, point_matching, gaussian_mixture, log_portfolio, poisson_inverse, d_optimal_design, \
 logistic:breast_cancer, l1_logistic:breast_cancer, softmax:wine, softmax:digits, softmax:breast_cancer, mlp:digits, \
-mlp:diabetes, mlp:two_moons, matrix_completion:digits, matrix_completion:low_rank, logistic:PATH, l1_logistic:PATH, \
-softmax:PATH, test:NAME with a NAME of test_functions(), nist:NAME with a NAME of nist()
+mlp:diabetes, mlp:two_moons, matrix_completion:digits, matrix_completion:low_rank, score_network:digits, \
+score_network:plane, logistic:PATH, l1_logistic:PATH, softmax:PATH, test:NAME with a NAME of test_functions(), \
+nist:NAME with a NAME of nist()
     """
     known = names()
     model, colon, data = str(name).partition(":")

@@ -16,8 +16,8 @@ def accept(log_ratio: Array, rng: np.random.Generator) -> Array:
     array([ True,  True, False, False])
     """
     xp = namespace(log_ratio)
-    uniform = xp.asarray(rng.random(log_ratio.shape[0]), dtype=log_ratio.dtype)
-    return xp.log(uniform) < log_ratio
+    uniform = xp.asarray(1.0 - rng.random(log_ratio.shape[0]), dtype=log_ratio.dtype)  # never 0
+    return xp.log(uniform) <= log_ratio
 
 
 def chosen(moved: Array, new: Sequence[Array], old: Sequence[Array]) -> tuple[Array, ...]:

@@ -1,12 +1,14 @@
 """The explorer in a real browser: in a page without a server, and as a widget with a stand-in for the kernel."""
 
+import io
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 
-from secondorder.labs import page, scene
+from secondorder.labs import Axis, Image, Panel, Points, Scene, Slider, page, scene
 
 STATIC = Path(scene.__file__).parent / "static"
 pytestmark = [
@@ -118,6 +120,74 @@ def test_two_explorers_are_told_apart_by_their_view(tab, tmp_path, demo):
     tab.evaluate("location.hash = '#steps=5'")  # both have it
     assert_sentence(tab, demo(steps=5).sentence)
     assert sentence(tab, 1) == demo(steps=5).sentence
+
+
+SHADES = np.array([[0, 255, 0], [255, 255, 128]])
+
+
+@pytest.fixture
+def picture_page(tmp_path):
+    """A page with a picture of 2 x 3 pixels and a cloud, whose x-coordinates grow with the slider."""
+
+    def sample(shift=0):
+        cloud = Points([shift + 0.5, shift + 2.5, 9.0, np.nan], [0.5, 1.5, 0.5, 1.0], label="cloud", size=2)
+        bare = [Axis("", domain=(0, end), ticks=False) for end in (3, 2)]
+        ruled = [Axis(name, domain=(0, end)) for name, end in (("first", 4), ("second", 2))]
+        picture = Panel(*bare, (Image((0, 3), (0, 2), SHADES),), title="A picture", equal=True)
+        return Scene((Panel(*ruled, (cloud,)), picture), f"Moved by {shift}.")
+
+    entry = scene.view(title="t", chapter="c", controls=[Slider("shift", (0, 1, 2), "Shift", default=0)])(sample)
+    yield write(tmp_path, page(entry)._repr_html_())
+    scene.VIEWS.pop("sample")
+
+
+def test_a_cloud_moves_with_the_slider_and_stays_in_the_frame(tab, picture_page):
+    tab.goto(picture_page)
+    dots = tab.locator(".so-panel").nth(0).locator("g[aria-label=dot] circle")
+    assert dots.count() == 2  # neither the gap nor what lies outside
+    assert {dots.nth(i).get_attribute("r") for i in range(2)} == {"2"}
+    before = [float(dots.nth(i).get_attribute("cx")) for i in range(2)]
+    slider(tab, "shift").focus()
+    tab.keyboard.press("ArrowRight")
+    after = [float(dots.nth(i).get_attribute("cx")) for i in range(2)]
+    assert before[1] - before[0] == pytest.approx(2 * (after[0] - before[0]), abs=0.1)
+    tab.keyboard.press("ArrowRight")
+    assert dots.count() == 1
+    assert tab.locator(".so-legend").nth(0).inner_text() == "cloud"
+
+
+def test_a_picture_has_crisp_pixels_with_the_first_row_at_the_top_and_no_ticks(tab, picture_page, page_requests):
+    tab.goto(picture_page)
+    panel = tab.locator(".so-panel").nth(1)
+    assert panel.locator("svg image").count() == 1 and panel.locator("svg text").count() == 0
+    assert panel.locator(":scope > svg").get_attribute("aria-label") == "A picture"
+    source = panel.locator("svg image").get_attribute("href")
+    shades = tab.evaluate(
+        """async (source) => {
+            const image = new Image();
+            image.src = source;
+            await image.decode();
+            const context = Object.assign(document.createElement("canvas"), {width: 3, height: 2}).getContext("2d");
+            context.drawImage(image, 0, 0);
+            return [...context.getImageData(0, 0, 3, 2).data].filter((_, i) => i % 4 === 0);
+        }""",
+        source,
+    )
+    np.testing.assert_array_equal(np.reshape(shades, (2, 3)), SHADES)
+    box = panel.locator("svg image").bounding_box()
+    assert box["width"] / box["height"] == pytest.approx(1.5, rel=0.01)
+    colours = shot(tab, box)
+    for row, col in np.ndindex(2, 3):  # the middle and near a corner of each pixel: one shade
+        for near in (0.5, 0.1, 0.9):
+            assert abs(int(colours(row + near, col + near)) - SHADES[row, col]) <= 1
+    assert page_requests == []
+
+
+def shot(tab, box):
+    """The red value of the screen at (row, column) of a picture of 2 x 3 pixels in `box`."""
+    shades = np.rint(255 * imread(io.BytesIO(tab.screenshot(clip=box)), format="png")[..., 0])
+    height, width = shades.shape
+    return lambda row, col: shades[int(row / 2 * height), int(col / 3 * width)]
 
 
 @pytest.mark.parametrize("width", [380, 1000])

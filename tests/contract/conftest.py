@@ -84,7 +84,8 @@ def settings(info):
         for choice in (*p.choices, *((None,) if p.choices and p.optional else ())):
             table.setdefault(f"{p.name}={choice}", {p.name: choice})
         if p.optional and p.default is None and not p.choices:
-            table[f"{p.name} given"] = {p.name: p.kind(2)}
+            given = 2 if p.interval is None or p.interval.contains(2) else 0.5
+            table[f"{p.name} given"] = {p.name: p.kind(given)}
     unique = {}
     for label, hyper in table.items():
         unique.setdefault(repr({**info.defaults(), **hyper}), (label, hyper))
@@ -92,7 +93,8 @@ def settings(info):
 
 
 def pytest_generate_tests(metafunc):
-    for name, chosen in (("setting", METHODS), ("setting_on_a_set", [m for m in METHODS if constrained(m.oracles())])):
+    on_a_set = [m for m in METHODS if constrained(m.oracles())]
+    for name, chosen in (("setting", METHODS), ("setting_on_a_set", on_a_set), ("sampling", SAMPLERS)):
         if name in metafunc.fixturenames:
             rows = [(info, hyper) for info in chosen for _, hyper in settings(info)]
             ids = [f"{info.name}-{label}" for info in chosen for label, _ in settings(info)]
@@ -101,6 +103,8 @@ def pytest_generate_tests(metafunc):
         documented = metafunc.module.__name__.endswith("test_documentation")
         infos = [*METHODS, *SAMPLERS] if documented else METHODS
         metafunc.parametrize("info", infos, ids=[info.name for info in infos])
+    if "sampler" in metafunc.fixturenames:
+        metafunc.parametrize("sampler", SAMPLERS, ids=[info.name for info in SAMPLERS])
 
 
 @pytest.fixture

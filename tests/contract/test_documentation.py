@@ -37,6 +37,7 @@ def test_the_paper_is_cited_and_in_the_bibliography(info):
 def test_the_docstring_has_its_sections(info):
     doc = inspect.getdoc(info.function)
     assert 0 < len(info.summary) <= 120 and info.summary.endswith(".")
+    assert not re.search(r"`|:\w+:", info.summary), "the command line shows it as it is"
     assert re.search(r"^Parameters\n-{10}$", doc, re.M)
     assert re.search(r"^Yields\n-{6}$", doc, re.M)
     assert re.search(r"^Cost\b", doc, re.M)

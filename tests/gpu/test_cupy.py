@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import secondorder as so
-from secondorder.arrays import is_array, to_numpy
+from secondorder.arrays import is_array, namespace, standard_normal, to_numpy
 from secondorder.catalogue import find
 
 LIBRARY = "cupy"
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON or "-")
 
 METHODS = [
     (info, hyper)
-    for info in so.methods()
+    for info in so.methods(kind="optimiser")
     for hyper in ({}, *info.variants.values(), *({"batch_size": 5} for p in info.parameters if p.name == "batch_size"))
 ]
 
@@ -131,3 +131,45 @@ def test_sparse_data_moves_to_the_gpu():
     problem = so.problems.logistic((A, rng.integers(2, size=60)), l2=1e-2)
     theirs = so.minimize(so.to_device(problem, LIBRARY), "newton")
     np.testing.assert_allclose(to_numpy(theirs.x), so.minimize(problem, "newton").x, atol=1e-8)
+
+
+# --------------------------------------------------------------------------------------------------------------- samplers
+
+SAMPLERS = [(info, hyper) for info in so.methods(kind="sampler") for hyper in ({}, *info.variants.values())]
+LAWS = {"mixture": so.problems.gaussian_mixture, "network": lambda: so.problems.score_network("plane")}
+
+
+def cloud(info, law, hyper, rows=8):
+    """The first iterates, from the same particles on every device."""
+    random = {"rng": np.random.default_rng(0)} if "rng" in inspect.signature(info.function).parameters else {}
+    grid = {"sigma": 0.3} if info.grid is None else {"grid": so.schedules.noise_grid(6, *info.grid)}
+    scale = grid["grid"].levels[0].sigma if "grid" in grid else 1.0
+    x = scale * standard_normal(
+        np.random.default_rng(1), namespace(law.x0).empty((20, law.x0.shape[0]), dtype=law.x0.dtype)
+    )
+    return list(itertools.islice(find(info.name)(law, x, **hyper, **random, **grid), rows))
+
+
+@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize(("info", "hyper"), SAMPLERS, ids=[f"{info.name}-{hyper}" for info, hyper in SAMPLERS])
+def test_particles_on_the_gpu_go_where_numpys_go(info, hyper, name):
+    law = so.to_device(LAWS[name](), "numpy", dtype="float64")
+    if not set(info.oracles(hyper)) <= set(law.oracles):
+        pytest.skip(f"{name} is not for {info.name}")
+    device = so.to_device(law, LIBRARY)
+    for ours, theirs in zip(cloud(info, law, hyper), cloud(info, device, hyper), strict=True):
+        assert type(theirs.x) is type(device.x0)
+        np.testing.assert_allclose(to_numpy(theirs.x), ours.x, rtol=1e-7, atol=1e-8)
+        assert ours.quantities.keys() == theirs.quantities.keys()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_cloud_of_the_gpu_is_judged_drawn_and_saved(dtype, tmp_path):
+    law = so.to_device(so.problems.gaussian_mixture(), "numpy", dtype=dtype)
+    ours, theirs = (so.sample(p, "dpm_solver", particles=500) for p in (law, so.to_device(law, LIBRARY)))
+    assert str(theirs.x.dtype).endswith(dtype) and type(theirs.x) is not np.ndarray
+    assert theirs.optimality == pytest.approx(ours.optimality, rel=1e-2, abs=1e-3)
+    (axes,) = theirs.plot().axes
+    assert len(axes.collections) == 1 and "<td>500</td>" in theirs._repr_html_()
+    theirs.save(tmp_path / "run.npz")
+    np.testing.assert_array_equal(so.History.load(tmp_path / "run.npz").x, to_numpy(theirs.x))

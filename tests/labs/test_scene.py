@@ -1,3 +1,6 @@
+import base64
+import io
+
 import matplotlib
 import numpy as np
 import pytest
@@ -7,8 +10,10 @@ from secondorder.labs import (
     Band,
     Choice,
     Field,
+    Image,
     Line,
     Panel,
+    Points,
     Rule,
     Scene,
     Slider,
@@ -42,6 +47,14 @@ def test_infinities_become_gaps_and_the_callers_array_is_untouched():
         (lambda: Band([1], [1], [1, 2]), "x has 1 values, but high has 2"),
         (lambda: Field([1, 2], [1, 2, 3], np.ones((2, 3)), [1]), r"expected \(len\(y\), len\(x\)\) = \(3, 2\)"),
         (lambda: Field([1, 2], [1, 2], np.ones((2, 2)), [2, 1]), "levels"),
+        (lambda: Points([1, 2], [1]), "x has 2 values, but y has 1"),
+        (lambda: Points([1], [1], size=0), "size is 0"),
+        (lambda: Points([1], [1], opacity=1.5), "opacity 1.5"),
+        (lambda: Image((1, 0), (0, 1), np.ones((2, 2))), "x must be two finite numbers"),
+        (lambda: Image((0, 1), (0, 1), np.ones(2)), "z has shape"),
+        (lambda: Image((0, 1), (0, 1), [[np.nan]]), "finite"),
+        (lambda: Image((0, 1), (0, 1), [[1.0]], low=2), "low is 2.0, high is 1.0"),
+        (lambda: Panel(LINEAR, LOG, (Image((1, 2), (1, 2), [[1]]),)), "linear axes"),
         (lambda: Rule(), "either x or y"),
         (lambda: Rule(x=np.nan), "x is nan"),
         (lambda: Text([1], [1], ("a", "b")), "2 texts for 1 points"),
@@ -145,6 +158,46 @@ def test_encoding_keeps_numbers_words_and_scales(demo):
     assert path["color"] == PALETTE[0] and words["text"] == ["start", "after 10"]
     assert out["panels"][0]["equal"] and out["panels"][1]["y"]["domain"] == [1e-16, 10]
     assert any(values.shape == (51, 61) for values in axes["log"])  # heights whose levels span decades
+
+
+PICTURE = np.array([[0.0, 1.0, 2.0], [4.0, 3.0, 9.0]])
+
+
+def test_a_picture_is_grey_between_its_ends():
+    np.testing.assert_array_equal(Image((0, 3), (0, 2), PICTURE, high=4).bytes(), [[0, 64, 128], [255, 191, 255]])
+    np.testing.assert_array_equal(Image((0, 3), (0, 2), PICTURE, low=3).bytes(), [[0, 0, 0], [42, 0, 255]])
+    np.testing.assert_array_equal(Image((0, 1), (0, 1), [[5, 5]]).bytes(), [[0, 0]])
+    assert Image((0, 1), (0, 1), [[1, 5]]).bytes().dtype == np.uint8
+
+
+def test_a_picture_travels_as_a_png_of_its_shades():
+    image = Image((0, 3), (0, 2), PICTURE)
+    panel = Panel(Axis("", domain=(0, 3), ticks=False), Axis("row", domain=(0, 2)), (image,))
+    out = encode(Scene((panel,), "A picture."), lambda values, axis: values.tolist())["panels"][0]
+    (mark,) = out["marks"]
+    assert (mark["kind"], mark["x"], mark["y"]) == ("image", [0, 3], [0, 2])
+    assert (out["x"]["ticks"], out["y"]["ticks"]) == (False, True)
+    start, picture = mark["source"].split(",")
+    assert start == "data:image/png;base64"
+    shades = matplotlib.image.imread(io.BytesIO(base64.b64decode(picture)), format="png")  # 0 to 1
+    np.testing.assert_array_equal(np.rint(255 * shades), image.bytes())
+
+
+def test_matplotlib_draws_a_picture_with_its_first_row_at_the_top_and_a_cloud_of_dots():
+    marks = (
+        Image((0, 3), (0, 2), PICTURE),
+        Points([0.5, np.nan], [0.5, 1], label="cloud", color=1, size=2, opacity=0.3),
+    )
+    panel = Panel(Axis("", domain=(0, 3), ticks=False), Axis("", domain=(0, 2), ticks=False), marks, equal=True)
+    figure = Scene((panel,), "A picture.").plot()
+    figure.draw_without_rendering()
+    (axes,) = figure.subfigs[0].axes
+    (picture,), (cloud,) = axes.images, axes.collections
+    np.testing.assert_array_equal(picture.get_array(), marks[0].bytes())
+    assert picture.get_extent() == [0, 3, 0, 2] and picture.origin == "upper"
+    assert axes.get_aspect() == 1 and not axes.get_xticks().size and not axes.get_yticks().size
+    assert cloud.get_sizes() == [9.0] and cloud.get_alpha() == 0.3
+    assert [text.get_text() for text in figure.subfigs[0].legends[0].get_texts()] == ["cloud"]
 
 
 def test_every_colour_is_legible_on_white_and_on_dark():

@@ -6,6 +6,7 @@ import { element, format } from "./text.js";
 const GAP = 20; // between panels, pixels
 const NARROWEST = 300; // a panel beside another one
 const WIDEST = 640;
+const BARE = 6; // beside an axis without ticks and label
 const MARGIN = { top: 26, right: 14, bottom: 38, left: 50 };
 
 export function draw(scene, width) {
@@ -17,7 +18,8 @@ export function draw(scene, width) {
 }
 
 function describe(panel) {
-  return `${panel.title || panel.y.label} (${panel.y.label} against ${panel.x.label})`;
+  const axes = panel.x.label && panel.y.label ? ` (${panel.y.label} against ${panel.x.label})` : "";
+  return (panel.title || panel.y.label) + axes;
 }
 
 function drawPanel(panel, width, description) {
@@ -27,14 +29,15 @@ function drawPanel(panel, width, description) {
   const keys = panel.marks.filter((mark) => mark.label);
   if (keys.length) node.append(legend(keys));
   const [x, y] = [scale(panel, "x"), scale(panel, "y")];
-  const size = inner(panel, x.domain, y.domain, width - MARGIN.left - MARGIN.right);
+  const margin = margins(panel);
+  const size = inner(panel, x.domain, y.domain, width - margin.left - margin.right);
   const svg = Plot.plot({
-    width: size.width + MARGIN.left + MARGIN.right,
-    height: size.height + MARGIN.top + MARGIN.bottom,
-    marginTop: MARGIN.top,
-    marginRight: MARGIN.right,
-    marginBottom: MARGIN.bottom,
-    marginLeft: MARGIN.left,
+    width: size.width + margin.left + margin.right,
+    height: size.height + margin.top + margin.bottom,
+    marginTop: margin.top,
+    marginRight: margin.right,
+    marginBottom: margin.bottom,
+    marginLeft: margin.left,
     style: { fontSize: "12px", background: "none", overflow: "visible" },
     x: scaleOptions(x),
     y: scaleOptions(y),
@@ -42,8 +45,8 @@ function drawPanel(panel, width, description) {
       Plot.gridX({ ticks: x.ticks, strokeOpacity: 0.1 }),
       Plot.gridY({ ticks: y.ticks, strokeOpacity: 0.1 }),
       ...panel.marks.flatMap((mark) => marks[mark.kind](mark, x, y)),
-      Plot.axisX(axisOptions(x, { label: panel.x.label, labelAnchor: "center", labelOffset: 34 })),
-      Plot.axisY(axisOptions(y, { label: panel.y.label })),
+      Plot.axisX(axisOptions(x, { label: panel.x.label || null, labelAnchor: "center", labelOffset: 34 })),
+      Plot.axisY(axisOptions(y, { label: panel.y.label || null })),
       Plot.frame({ strokeOpacity: 0.35 }),
     ],
   });
@@ -51,6 +54,16 @@ function drawPanel(panel, width, description) {
   svg.setAttribute("aria-label", description);
   node.append(svg);
   return node;
+}
+
+function margins({ x, y }) {
+  const bare = (axis) => !axis.ticks && !axis.label;
+  return {
+    top: bare(y) ? BARE : MARGIN.top,
+    right: bare(y) ? BARE : MARGIN.right,
+    bottom: bare(x) ? BARE : MARGIN.bottom,
+    left: bare(y) ? BARE : MARGIN.left,
+  };
 }
 
 function inner(panel, [x0, x1], [y0, y1], width) {
@@ -63,12 +76,14 @@ function inner(panel, [x0, x1], [y0, y1], width) {
 // ---- axes
 
 function scale(panel, name) {
-  const { scale, domain } = panel[name];
+  const { scale, domain, ticks: ticked } = panel[name];
   const log = scale === "log";
   const values = panel.marks.flatMap((mark) => coordinates(mark, name)).filter((v) => Number.isFinite(v) && (!log || v > 0));
-  const [low, high] = domain ?? extent(values, log, panel.marks.some((mark) => mark.kind === "field"));
+  const [low, high] = domain ?? extent(values, log, panel.marks.some((mark) => filling.has(mark.kind)));
   const out = { log, domain: [low, high] };
-  if (log) {
+  if (!ticked) {
+    out.ticks = [];
+  } else if (log) {
     out.ticks = logTicks(low, high);
     out.tickFormat = power;
   } else if (high - low <= 8 && values.length && values.every(Number.isInteger)) {
@@ -93,6 +108,8 @@ function coordinates(mark, name) {
   if (mark.kind === "band" && name === "y") return [...mark.low, ...mark.high];
   return Array.from(mark[name]);
 }
+
+const filling = new Set(["field", "image"]); // the frame lies close around these
 
 function extent(values, log, tight) {
   if (!values.length) return log ? [0.1, 10] : [0, 1];
@@ -144,6 +161,23 @@ const marks = {
     const dot = { fill: paint(mark.color), r: xs.length > 60 ? 2 : 3.2, clip: false, filter: within(options, x, y) };
     if (mark.markers) out.push(Plot.dot(xs, { ...options, ...dot })); // whole even at the edge
     return out;
+  },
+  points(mark, x, y) {
+    const options = { x: shown(mark.x, x), y: shown(mark.y, y) };
+    const dot = { fill: paint(mark.color), fillOpacity: mark.opacity, r: mark.size, filter: within(options, x, y) };
+    return [Plot.dot(options.x, { ...options, ...dot })];
+  },
+  image(mark) {
+    return [
+      (_, { x, y }) => {
+        const [left, right, bottom, top] = [...mark.x.map(x), ...mark.y.map(y)];
+        const node = document.createElementNS("http://www.w3.org/2000/svg", "image");
+        const box = { x: left, y: top, width: right - left, height: bottom - top };
+        const attributes = { ...box, href: mark.source, preserveAspectRatio: "none", style: "image-rendering: pixelated" };
+        for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+        return node;
+      },
+    ];
   },
   field(mark, x, y) {
     const [x1, x2] = edges(mark.x, x);
@@ -218,6 +252,7 @@ function legend(keys) {
 function swatch(mark) {
   const color = paint(mark.color);
   if (mark.kind === "band") return `<rect width="24" height="12" style="fill:${color}" fill-opacity="0.25"/>`;
+  if (mark.kind === "points") return `<circle cx="12" cy="6" r="3.2" style="fill:${color}" fill-opacity="0.8"/>`;
   const dash = mark.dash ? 'stroke-dasharray="5 3"' : "";
   const width = mark.kind === "rule" ? 1.5 : mark.width;
   const line = `<line x1="0" x2="24" y1="6" y2="6" style="stroke:${color}" stroke-width="${width}" ${dash}/>`;
