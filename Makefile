@@ -3,6 +3,7 @@
 PYTHON ?= $(firstword $(foreach p,python3.12 python3.13 python3.11 python3,$(shell command -v $(p) >/dev/null 2>&1 && $(p) -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] <= (3,13))' 2>/dev/null && echo $(p))))
 SOURCES := $(shell git ls-files secondorder book notebooks _config.yml _toc.yml 2>/dev/null)
 CHAPTERS = $(shell grep -l '^kernelspec' $(filter book/%.md,$(SOURCES)))
+EXERCISES = $(filter notebooks/%_exercise.ipynb,$(SOURCES))
 BOOK := _build/html/index.html
 CACHE := _build/.jupyter_cache
 
@@ -33,6 +34,7 @@ release: $(BOOK)  ## the built book as one zip, to be read and taught from witho
 $(BOOK): .venv/.book $(SOURCES)
 	rm -rf _build
 	@mkdir -p _build && yes | .venv/bin/jcache notebook -p $(CACHE) add -r myst_nb_md $(CHAPTERS) >/dev/null
+	@.venv/bin/jcache notebook -p $(CACHE) add -r nbformat $(EXERCISES) >/dev/null
 	-.venv/bin/jcache project -p $(CACHE) execute -e local-parallel -t 60  # side by side; what fails is run again below, and shown
 	.venv/bin/jupyter-book build . --builder html -W --keep-going -n
 

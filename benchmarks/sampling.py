@@ -2,7 +2,7 @@
 
 Run with ``python benchmarks/sampling.py``. The network has two hidden layers with SiLU and a denoiser's scaling around them,
 evaluated by NumPy in single precision for all particles at once. Each row holds medians over repeats, the network and the
-correction in turn: microseconds a step, and the correction in per cent of the network. The published form, three inner
+correction in turn: microseconds a step, and the correction in per cent of the network. The published form, four inner
 products and two sums of vectors, is to stay under 5 % beside a network of width 256 or more; beside a toy of width 64 NumPy's
 passes over small arrays make it 10 to 30 %.
 """

@@ -62,7 +62,7 @@ def energy_distance(X: Array, Y: Array) -> float:
     >>> energy_distance(np.asarray([[0.0], [0.0]]), np.asarray([[3.0], [3.0]]))
     6.0
     """
-    X, Y = _pair(X, Y)
+    X, Y = _pair(X, Y, least=2)
     return 2.0 * _across(X, Y, _distance) - _within(X, _distance) - _within(Y, _distance)
 
 
@@ -80,7 +80,7 @@ def maximum_mean_discrepancy(X: Array, Y: Array, bandwidth: float | None = None)
     >>> round(maximum_mean_discrepancy(X[:150], X[150:]), 2), round(maximum_mean_discrepancy(X[:150], X[150:] + 9.0), 2)
     (0.0, 1.13)
     """
-    X, Y = _pair(X, Y)
+    X, Y = _pair(X, Y, least=2)
     if bandwidth is None:
         some = Y[:MANY]
         bandwidth = float(np.median(_distance(some, some)[np.triu_indices(len(some), 1)])) or 1.0
@@ -102,6 +102,8 @@ def mode_divergence(law: Any, X: Array) -> float:
     >>> mode_divergence(mixture, mixture.sample(4000, np.random.default_rng(0))) < 1e-3
     True
     """
+    if not hasattr(law, "responsibilities"):
+        raise TypeError(f"law must be a mixture, as problems.gaussian_mixture gives; got {law!r}")
     responsible = np.argmax(to_numpy(law.responsibilities(X)), axis=1)
     w = to_numpy(law.weights).astype(float)
     share = np.bincount(responsible, minlength=len(w)) / len(responsible)
@@ -209,9 +211,12 @@ def quality(law: Problem, X: Array, alpha: float = 1.0, sigma: float = 0.0) -> d
     return found
 
 
-def _pair(X: Any, Y: Any) -> tuple[np.ndarray, np.ndarray]:
+def _pair(X: Any, Y: Any, least: int = 1) -> tuple[np.ndarray, np.ndarray]:
     X = to_numpy(cloud(X)).astype(float)
-    return X, to_numpy(cloud(Y, X.shape[1])).astype(float)
+    Y = to_numpy(cloud(Y, X.shape[1])).astype(float)
+    if min(len(X), len(Y)) < least:
+        raise ValueError(f"a cloud needs at least {least} particles for this distance; got {len(X)} and {len(Y)}")
+    return X, Y
 
 
 def _row_errors(X: Array, reference: Array) -> np.ndarray:
@@ -234,7 +239,5 @@ def _across(X: np.ndarray, Y: np.ndarray, kernel: Callable[[np.ndarray, np.ndarr
 
 def _within(X: np.ndarray, kernel: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> float:
     """The mean over pairs of different points."""
-    if len(X) < 2:
-        raise ValueError("a cloud needs at least two particles for a distance")
     n, itself = len(X), float(kernel(X[:1], X[:1])[0, 0])
     return (n * _across(X, X, kernel) - itself) / (n - 1)

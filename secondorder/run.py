@@ -15,7 +15,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from secondorder.arrays import Array, epsilon, frozen, is_array, namespace, norm, standard_normal, to_numpy
-from secondorder.catalogue import find
+from secondorder.catalogue import Method, find
 from secondorder.history import COSTS, History
 from secondorder.ledger import Ledger, NonFinite, a_problem
 from secondorder.oracles import ORACLES, Problem
@@ -193,7 +193,7 @@ def _failed(history: History, error: Exception) -> None:
         history.status, history.message = "breakdown", f"{type(error).__name__}: {error}"
         if "read-only" in history.message:
             history.message += " (iterates are frozen once yielded: write x = x + step, not x += step)"
-        warnings.warn(f"{history.method} stopped at step {len(history)}: {history.message}", stacklevel=5)
+        warnings.warn(f"{history.method} stopped at step {len(history)}: {history.message}", stacklevel=6)
 
 
 def _asks_to_stop(callback: Callable[[Iterate], Any], iterate: Iterate) -> bool:
@@ -299,30 +299,17 @@ def minimize(
     default = TOLERANCE.get(info.measure, 1e-8) * math.sqrt(epsilon(ledger.x) / np.finfo(np.float64).eps)
     tol = default if tol is None else _number("tol", tol, 0.0)
     steps = int(_number("steps", steps, 0, whole=True))
-    _check_functions(stop=stop, callback=callback)
     patience = max(1000, 10 * ledger.x.shape[0]) * (10 if info.measure == "gap" else 1)
     rules = [tolerance(info.measure, tol), step_limit(steps)]
     if hyper.get("batch_size") is None:
         rules.append(no_progress(info.measure, patience))
     if seconds is not None:
         rules.insert(1, time_limit(_number("seconds", seconds, 0.0)))
-    if stop is not None:
-        rules.append(stop)
-    random = {}
-    if "rng" in inspect.signature(info.function).parameters:
-        random = {"rng": _generator(seed)}
-    keep = (keep,) if isinstance(keep, str) else tuple(keep)
-    settings = {**info.defaults(), **hyper, **({"seed": seed} if random else {})}
-    history = History(info.name, settings, ledger.name, ledger.x.shape[0], ledger.f_star)
-    history.tol, history._problem = tol, ledger.problem
-    if progress is None:
-        progress = sys.stderr is not None and sys.stderr.isatty()
-    run(
-        function(ledger, **hyper, **random), ledger, stop=any_of(*rules), history=history, keep=keep, callback=callback,
-        progress=steps if progress else None,
+    rng = {"rng": _generator(seed)} if _draws(info) else {}
+    return _started(
+        function(ledger, **hyper, **rng), info, ledger, hyper, rules=rules, stop=stop, seed=seed, keep=keep,
+        callback=callback, progress=progress, expected=steps, tol=tol,
     )  # fmt: skip
-    _warn_of_unseen(keep, history)
-    return history
 
 
 def sample(
@@ -392,7 +379,6 @@ def sample(
     function = find(method)
     info = function.method  # type: ignore[attr-defined]
     info.require_kind("sampler")
-    _check_functions(stop=stop, callback=callback)
     rules = [] if seconds is None else [time_limit(_number("seconds", seconds, 0.0))]
     steps = None if steps is None else int(_number("steps", steps, 0, whole=True))
     levels: dict[str, Any] = {}
@@ -418,45 +404,61 @@ def sample(
         if isinstance(grid, NoiseGrid):
             x = grid.levels[0].sigma * x
     ledger = Ledger(problem, x, particles=True)
-    if stop is not None:
-        rules.append(stop)
-    random = {"rng": walk} if "rng" in inspect.signature(info.function).parameters else {}
+    rng = {"rng": walk} if _draws(info) else {}
+    iterates = function(ledger, **hyper, **rng, **levels)
+    updates = {**info.defaults(), **hyper}.get("updates", 1)
+    return _started(
+        iterates, info, ledger, hyper, rules=rules, stop=stop, seed=seed, keep=keep, callback=callback, progress=progress,
+        expected=steps if grid is None else len(grid.steps) * updates,
+    )  # fmt: skip
+
+
+def _draws(info: Method) -> bool:
+    return "rng" in inspect.signature(info.function).parameters
+
+
+def _started(
+    iterates: Iterable[Iterate],
+    info: Method,
+    ledger: Ledger,
+    hyper: Mapping[str, Any],
+    *,
+    rules: Sequence[StoppingRule],
+    stop: StoppingRule | None,
+    seed: int | None,
+    keep: str | Sequence[str],
+    callback: Callable[[Iterate], Any] | None,
+    progress: bool | None,
+    expected: int | None,
+    tol: float | None = None,
+) -> History:
+    """The history of a method run to its end."""
+    for name, given in (("stop", stop), ("callback", callback)):
+        if given is not None and not callable(given):
+            raise TypeError(f"{name} must be a function; got {type(given).__name__}")
     keep = (keep,) if isinstance(keep, str) else tuple(keep)
-    settings = {**info.defaults(), **hyper, **({"seed": seed} if random else {})}
-    history = History(info.name, settings, ledger.name, ledger.x.shape[1])
-    history._problem = ledger.problem
-    walking = function(ledger, **hyper, **random, **levels)
+    settings = {**info.defaults(), **hyper, **({"seed": seed} if _draws(info) else {})}
+    history = History(info.name, settings, ledger.name, ledger.x.shape[-1], ledger.f_star)
+    history.tol, history._problem = tol, ledger.problem
     if progress is None:
         progress = sys.stderr is not None and sys.stderr.isatty()
-    updates = {**info.defaults(), **hyper}.get("updates", 1)
-    expected = len(grid.steps) * updates if grid is not None else steps
     run(
-        walking, ledger, stop=any_of(*rules), history=history, keep=keep, callback=callback,
-        progress=expected if progress else None,
+        iterates, ledger, stop=any_of(*rules, *([] if stop is None else [stop])), history=history, keep=keep,
+        callback=callback, progress=expected if progress else None,
     )  # fmt: skip
-    _warn_of_unseen(keep, history)
-    return history
-
-
-def _check_functions(**given: Any) -> None:
-    for name, function in given.items():
-        if function is not None and not callable(function):
-            raise TypeError(f"{name} must be a function; got {type(function).__name__}")
-
-
-def _generator(seed: Any) -> np.random.Generator:
-    if not (seed is None or isinstance(seed, (int, np.integer))) or isinstance(seed, bool) or (seed or 0) < 0:
-        raise ValueError(f"seed must be a whole number, at least 0, or None; got {seed!r}")
-    return np.random.default_rng(seed)
-
-
-def _warn_of_unseen(keep: Sequence[str], history: History) -> None:
     unseen = [name for name in keep if len(history) > 1 and name not in history.names]
     if unseen:
         warnings.warn(
             f"keep: {history.method} has no {', '.join(unseen)}; on record are {', '.join(history.names)}",
             stacklevel=3,
         )
+    return history
+
+
+def _generator(seed: Any) -> np.random.Generator:
+    if not (seed is None or isinstance(seed, (int, np.integer))) or isinstance(seed, bool) or (seed or 0) < 0:
+        raise ValueError(f"seed must be a whole number, at least 0, or None; got {seed!r}")
+    return np.random.default_rng(seed)
 
 
 def _number(name: str, value: Any, low: float, whole: bool = False) -> float:

@@ -375,8 +375,11 @@ def test_clouds_of_other_widths(distance):
 
 CALLS = {
     "rows": (lambda X: coupled_rmse(X, X[1:]), "the two clouds must have as many rows; got 6 and 5"),
-    "one particle": (lambda X: energy_distance(X[:1], X), "a cloud needs at least two particles"),
-    "one in the reference": (lambda X: maximum_mean_discrepancy(X, X[:1], 1.0), "a cloud needs at least two particles"),
+    "one particle": (lambda X: energy_distance(X[:1], X), "a cloud needs at least 2 particles.*; got 1 and 6"),
+    "one in the reference": (
+        lambda X: maximum_mean_discrepancy(X, X[:1]),
+        "a cloud needs at least 2 particles.*; got 6 and 1",
+    ),
     "bandwidth zero": (
         lambda X: maximum_mean_discrepancy(X, X, 0.0),
         "bandwidth must be a finite number above 0; got 0.0",
@@ -395,3 +398,8 @@ CALLS = {
 def test_bad_calls(call, message):
     with pytest.raises(ValueError, match=message):
         call(normal(0, 6))
+
+
+def test_only_a_mixture_has_modes():
+    with pytest.raises(TypeError, match=r"law must be a mixture.*; got <ScoreNetwork"):
+        mode_divergence(so.problems.score_network("plane"), np.ones((3, 2)))

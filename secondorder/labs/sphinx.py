@@ -21,6 +21,7 @@ STATIC = Path(__file__).parent / "static"
 MATHJAX = STATIC / "mathjax" / "mathjax.js"
 IMAGE = re.compile(r"<img\b[^>]*>", re.IGNORECASE)
 WORDS = re.compile(r"""\balt=(["'])\s*[^"'\s]""", re.IGNORECASE)
+ENTRY = re.compile(r"\*{0,2}\w+(, \*{0,2}\w+)* : ")
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,24 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("doctree-read", _link_presets)
     app.connect("doctree-resolved", check_alt)
     app.connect("html-page-context", _add_scripts, priority=900)
+    app.setup_extension("sphinx.ext.autodoc")
+    app.connect("autodoc-process-docstring", end_sections, priority=400)  # before napoleon
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def end_sections(app: Any, what: str, name: str, documented: Any, options: Any, lines: list[str]) -> None:
+    """End a section of a docstring (Parameters, Yields …) at the next paragraph that is not indented, unless that is another
+    of its entries: napoleon would read what follows as entries too, and two empty lines stop it."""
+    inside, found = False, []
+    for i, line in enumerate(lines):
+        header = i + 1 < len(lines) and len(line) > 2 and lines[i + 1] == "-" * len(line)
+        new = line[:1].strip() and i > 0 and not lines[i - 1].strip()
+        if inside and new and not header and not ENTRY.match(line):
+            found.append("")
+            inside = False
+        inside = inside or header
+        found.append(line)
+    lines[:] = found
 
 
 def _stay_local(app: Sphinx, config: Config) -> None:

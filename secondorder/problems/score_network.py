@@ -105,6 +105,11 @@ class ScoreNetwork(Problem):
 
     def _evaluated(self, X: Array, alpha: Any, sigma: Any) -> tuple[Pass, Array, tuple[float, float, float]]:
         """The network at X, the rows of X/alpha less the mean, and the preconditioning."""
+        if np.array_equal(sigma, 0):
+            raise ValueError(
+                "sigma must be a finite number above 0; got 0. Without noise there is no learnt score: "
+                'give a level, as in sample(problem, "langevin", sigma=0.1)'
+            )
         alpha, sigma, xp = size("alpha", alpha), size("sigma", sigma), namespace(self.mean)
         if not is_array(X) or X.ndim != 2 or X.shape[1] != self.mean.shape[0]:
             seen = f"shape {tuple(X.shape)}" if is_array(X) else type(X).__name__

@@ -64,9 +64,9 @@ def adams_bashforth(
         :math:`\bar\varepsilon`.
 
     Guarantee: error of order two from ``order=2`` on, for a smooth score, on grids whose neighbouring steps of g have a ratio
-    of :math:`1+O(1/N)`, as all of :func:`~secondorder.schedules.noise_grid` have: the first step is Euler's, and the constants
-    are exact for lines up to that ratio. On grids even in :math:`\log(\alpha/\sigma)` those of order 2 are
-    :func:`dpm_solver` of order 2 with ``prediction="noise"``.
+    of :math:`1+O(1/N)`, as all of :func:`~secondorder.schedules.noise_grid` have but for a last step to :math:`\sigma=0`: the
+    first step is Euler's, and the constants are exact for lines up to that ratio. On grids even in
+    :math:`\log(\alpha/\sigma)` those of order 2 are :func:`dpm_solver` of order 2 with ``prediction="noise"``.
     Cost: one score a step.
 
     Departures: the paper takes its first three steps by a method of Runge and Kutta, with four scores each; this begins with

@@ -73,8 +73,10 @@ def from_memory(directions: Sequence[Array], rho: float) -> Array:
     r"""A is the mean of :math:`e_{-i}e_{-i}^\top` over the last k directions, the newest first.
 
     With the directions in the columns of E, :math:`(\rho I+\tfrac1kEE^\top)^{-1}E=E\,(\rho I+\tfrac1kE^\top E)^{-1}`: the
-    answer is a combination of them, whose weights solve k equations. Nothing cancels. One direction is returned as it is,
-    whatever :math:`\rho`; two give :func:`levenberg_marquardt` with :math:`\kappa=1` and the damping :math:`2\rho`.
+    answer is a combination of them, whose weights solve k equations. One direction is returned as it is, whatever
+    :math:`\rho`: its weight is :math:`1/(\rho+\|e\|^2)`, and nothing cancels. Two give :func:`levenberg_marquardt` with
+    :math:`\kappa=1` and the damping :math:`2\rho`; if they are nearly parallel their weights have opposite signs, and as
+    much cancels as there.
 
     Parameters
     ----------

@@ -43,9 +43,9 @@ def ddpm(
 
     The mean is exact for every law. The variance of :math:`x_t` given :math:`x_s` is
     :math:`\tilde\beta I+(\alpha_t\beta/\sigma_s^2)^2\,\mathrm{Cov}[x_0\mid x_s]`, and by the second-order twin of Tweedie's
-    formula that covariance is the Hessian of :math:`\log p_s`. The optimal variance :cite:`bao2022analytic` is its mean over
-    directions and particles: as :math:`\mathbb E[\nabla^2\log p_s]=-\mathbb E[\nabla\log p_s\nabla\log p_s^\top]`, the
-    trace takes no Hessian.
+    formula that covariance is :math:`(\sigma_s/\alpha_s)^2(I+\sigma_s^2\nabla^2\log p_s)`. The optimal variance
+    :cite:`bao2022analytic` is the mean of it all over directions and particles: as
+    :math:`\mathbb E[\nabla^2\log p_s]=-\mathbb E[\nabla\log p_s\nabla\log p_s^\top]`, the trace takes no Hessian.
 
     Parameters
     ----------
@@ -64,8 +64,9 @@ def ddpm(
         ``alpha`` and ``sigma`` of the particles; ``noise`` and ``data``, the predictions :math:`\varepsilon` and
         :math:`\hat x_0` that led there, and ``variance``, :math:`\varsigma^2`.
 
-    Guarantee: the law is exact at every level, for any number of steps, where all the data are one point (small and
-    optimal), and for :math:`\mathcal N(0,I)` on the variance-preserving schedule (large; optimal with many particles).
+    Guarantee: from an exact start the law is exact at every level, for any number of steps, where all the data are one point
+    (small; optimal with many particles), and for :math:`\mathcal N(0,I)` on the variance-preserving schedule (large; optimal
+    with many particles).
     Cost: one score a step.
 
     Departures: no noise is added in a step to :math:`\sigma_t=0`, as in the last step of the paper; where the grid ends at

@@ -94,7 +94,7 @@ def lml(
 
     Guarantee: for :math:`\kappa=0` and ``memory=1``, that of the base. Otherwise none; with ``base="ddim"`` and
     ``where="direction"`` a fixed c leaves an error of order c however fine the grid.
-    Cost: one score a step, three inner products and two sums of vectors; the ensemble solves a d × d system.
+    Cost: one score a step, four inner products and two sums of vectors; the ensemble solves a d × d system.
 
     Departures: the previous direction is forgotten when a run begins (the code keeps it with the object), data are not
     clipped, and where v = 0 the direction stays. The code runs on whole times of a discrete schedule, and its flow sampler

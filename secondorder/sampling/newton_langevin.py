@@ -81,7 +81,8 @@ def newton_langevin(
     precision h shrinks by :math:`1-\eta h/(h+\rho)` in each step, and the unadjusted law has the variance
     :math:`h^{-1}/(1-\eta h/2(h+\rho))` instead of :math:`h^{-1}`. Unadjusted on other laws, the missing drift :math:`\Gamma`
     leaves a bias even as :math:`\eta\to0`.
-    Cost: a score and a Hessian a step, and :math:`O(d^3)` for each particle; adjusted also a density.
+    Cost: a score and a Hessian a step, and :math:`O(d^3)` for each particle; adjusted also a density, and one more of each at
+    the start.
 
     Departures: :math:`\Gamma=\operatorname{div}P` is left out, which needs third derivatives; hence "simplified". The
     papers take the Fisher information or a Hessian that is positive definite by a prior: here the Hessian is made so by

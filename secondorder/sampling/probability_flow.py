@@ -67,8 +67,10 @@ def probability_flow(
         Euler's method is :func:`ddim`. A step to :math:`\sigma=0` is always Euler's, for want of a slope there.
     churn : float >= 0, default 0
         S, the amount of noise put in over the whole way; with 0 nothing is random.
-    churn_min, churn_max : float >= 0, default 0 and no limit
-        Noise is put in only where :math:`\sigma/\alpha` lies between.
+    churn_min : float >= 0, default 0
+        No noise is put in where :math:`\sigma/\alpha` is below it.
+    churn_max : float > 0, by default no limit
+        Nor where it is above this. Raises ``ValueError`` if ``churn_min`` is larger.
     churn_noise : float >= 0, default 1
         :math:`S_{\mathrm{noise}}`, a factor on the noise put in; not 1, it makes up for what a trained network removes.
 
@@ -91,10 +93,13 @@ def probability_flow(
     >>> 3.0 < float(errors[0] / errors[1]) < 5.0
     True
     """
+    most = math.inf if churn_max is None else churn_max
+    if churn_min > most:
+        raise ValueError(f"churn_min must be at most churn_max; got {churn_min!r} and {churn_max!r}")
     gamma = min(churn / len(grid.steps), MOST_CHURN)
     yield Iterate(x, **grid.levels[0]._asdict())
     for s, t in grid.steps:
-        if gamma > 0.0 and churn_min <= s.ratio <= (math.inf if churn_max is None else churn_max):
+        if gamma > 0.0 and churn_min <= s.ratio <= most:
             assert rng is not None
             raised = Level(s.alpha, s.sigma * (1.0 + gamma))
             x = x + churn_noise * math.sqrt(raised.sigma**2 - s.sigma**2) * standard_normal(rng, x)

@@ -54,3 +54,53 @@ def test_scripts_come_from_the_books_own_folder(built):
         assert all((built[0] / script).exists() for script in scripts[name])
         assert {"_static/page.js", "_static/mathjax.js"} <= set(scripts[name])
     assert "_static/slides.js" in scripts["index"] and "_static/slides.js" not in scripts["other"]
+
+
+SECTIONS = """One line.
+
+Parameters
+----------
+x : array
+    The point.
+
+y, **more : float
+    Apart.
+
+What follows the entries.
+
+Yields
+------
+Iterate
+    ``sigma``.
+
+    And more of it.
+
+Guarantee: none.
+Cost: one.
+
+>>> 1 + 1
+2
+"""
+
+
+def test_what_follows_a_section_is_no_entry_of_it():
+    from sphinx.ext.napoleon import Config, NumpyDocstring
+
+    from secondorder.labs.sphinx import end_sections
+
+    lines = SECTIONS.splitlines()
+    end_sections(None, "function", "f", None, None, lines)
+    assert [line for line in lines if line] == [line for line in SECTIONS.splitlines() if line]
+    text = (
+        str(NumpyDocstring(lines, Config(napoleon_use_param=False, napoleon_use_rtype=False), what="function")) + "\n"
+    )
+    for prose in ("What follows the entries.", "Guarantee: none.\nCost: one.", ">>> 1 + 1\n2"):
+        assert f"\n\n{prose}\n" in text, text
+    assert "* **x** (*array*) -- The point." in text and "* **y, \\*\\*more** (*float*) -- Apart." in text
+    assert "*Iterate* -- ``sigma``." in text
+    once = list(lines)
+    end_sections(None, "function", "f", None, None, once)
+    assert (
+        NumpyDocstring(once, Config(), what="function").lines()
+        == NumpyDocstring(lines, Config(), what="function").lines()
+    )

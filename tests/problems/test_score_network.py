@@ -238,7 +238,11 @@ def test_other_array_libraries_and_precisions(network):
             lambda: so.problems.score_network("plane").score(np.ones((3, 3)), sigma=1.0),
             r"X must be an array of shape \(n, 2\)",
         ),
-        (lambda: so.problems.score_network("plane").score(np.ones((3, 2))), "sigma must be a finite number above 0"),
+        (lambda: so.problems.score_network("plane").score(np.ones((3, 2))), "Without noise there is no learnt score"),
+        (
+            lambda: so.problems.score_network("plane").score(np.ones((3, 2)), sigma=-1.0),
+            "sigma must be a finite number",
+        ),
         (lambda: so.problems.score_network("plane").score(np.ones((3, 2)), alpha=0.0, sigma=1.0), "alpha must be"),
     ],
 )

@@ -128,6 +128,15 @@ def test_a_memory_of_one_is_the_identity_and_of_two_a_kappa_of_one():
     assert apart(from_memory([single], 1e-6), single).max() <= 1e-6, "nothing cancels, whatever rho"
 
 
+def test_of_two_equal_directions_the_memory_leaves_a_residue():
+    """The weights are about 1/(2 rho) and its negative, and each product is rounded: 0.3 u |e|²/rho in all."""
+    e = np.random.default_rng(1).standard_normal((40, 3072)).astype(np.float32)
+    squared = float(np.mean(np.sum(e.astype(float) ** 2, axis=1)))
+    for rho in (1e-2, 1e-1):
+        residue = np.sqrt(np.mean(apart(from_memory([e, e], rho).astype(float), e.astype(float)) ** 2))
+        assert 0.2 <= residue / (2.0**-24 * squared / rho) <= 0.4
+
+
 @pytest.mark.parametrize("k", [1, 2, 3, 5])
 def test_the_memory_is_the_damped_inverse_of_the_mean_outer_product(k):
     rng, rho = np.random.default_rng(k), 0.3

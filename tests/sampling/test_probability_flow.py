@@ -115,3 +115,8 @@ def test_churn_is_divided_by_the_steps_and_stays_within_its_window():
     moved = x + (t.sigma - raised) * noise
     slope = 0.5 * (noise - t.sigma * plane().score(moved, alpha=1.0, sigma=t.sigma))
     np.testing.assert_allclose(silent["x"][1], x + (t.sigma - raised) * slope, rtol=1e-12, atol=1e-12)
+
+
+def test_a_window_of_churn_that_holds_nothing_is_refused():
+    with pytest.raises(ValueError, match=r"churn_min must be at most churn_max; got 5\.0 and 1\.0"):
+        sample(plane(), "probability_flow", particles=3, churn=40.0, churn_min=5.0, churn_max=1.0)

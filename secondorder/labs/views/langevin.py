@@ -370,7 +370,7 @@ def jumps(method: Method, name: str, d: int) -> tuple[Array, Array]:
     ),
     presets={
         "one dimension": {"d": 1, "scaled": 2.0},
-        "many dimensions, the best step": {"d": 256, "scaled": 1.25},
+        "many dimensions, the best step": {"d": 256, "scaled": 1.5},
         "another law": {"d": 256, "scaled": 1.25, "law": "logistic"},
     },
 )
@@ -521,11 +521,12 @@ def _modes_sentence(apart: float, sigma: float) -> str:
     shares, exact = mode_run(langevin, apart, sigma)[0], mode_shares_exact(apart, sigma)
     balance = right_of_zero(apart, sigma)
     half = np.flatnonzero(exact >= 0.5 * balance)
-    when = (
-        f"half of what equilibrium asks for has crossed after {half[0]} update{'' if half[0] == 1 else 's'}"
-        if half.size
-        else f"by the exact transition probabilities a share of {exact[-1]:.1g} has crossed"
-    )
+    if not half.size:
+        when = f"by the exact transition probabilities a share of {exact[-1]:.1g} has crossed"
+    elif half[0] == 0:
+        when = "half of what equilibrium asks for was there at the start"
+    else:
+        when = f"half of what equilibrium asks for has crossed after {half[0]} update{'' if half[0] == 1 else 's'}"
     return (
         f"Modes {apart:g} apart, noise level {sigma:g}, step size {mode_step(sigma):.3g}: after 500 updates "
         f"{percent(shares[-1])} of the chains are right of 0, where equilibrium has {percent(balance)}; {when}."

@@ -102,7 +102,7 @@ def contraction(*, damping: float = 1.0, step_size: float = 0.3, method: Method 
 def _contraction_sentence(damping: float, step_size: float, factors: Array, plain: Array) -> str:
     return (
         f"Damping {damping:g}, step size {step_size:g}: in one step the distance of two chains is multiplied by "
-        f"{factors[0]:.4g} along the narrowest direction and by {factors[-1]:.4g} along the widest. To halve it everywhere "
+        f"{factors[0]:.5f} along the narrowest direction and by {factors[-1]:.5f} along the widest. To halve it everywhere "
         f"takes {_steps(halving(factors))}; Langevin dynamics, whose step of {LEAST * step_size:g} the narrowest direction "
         f"dictates, takes {_steps(halving(plain))}."
     )
@@ -164,7 +164,7 @@ def contours() -> Field:
     presets={
         "the law is kept": {"drift": "with correction", "damping": 1.0, "time": 4.0},
         "the law is lost": {"drift": "no correction", "damping": 1.0, "time": 4.0},
-        "more slowly": {"drift": "no correction", "damping": 10.0, "time": 4.0},
+        "off by less": {"drift": "no correction", "damping": 10.0, "time": 4.0},
         "almost Langevin": {"drift": "no correction", "damping": 30.0, "time": 4.0},
     },
 )
@@ -176,7 +176,7 @@ def correction(
     runs = [(label, correction_run(this, damping, corrected)) for label, this in edited(method, rank_one_langevin)]
     other = traces(correction_run(rank_one_langevin, damping, not corrected))
     cloud: list[Any] = [contours()]
-    spread: list[Any] = [Rule(y=exact_trace(), label="exact")]
+    spread: list[Any] = [Rule(y=exact_trace(), label="exact", dash=False)]
     clock = ETA * np.arange(len(other))[::2]
     (unchosen,) = (name for name in CORRECTIONS if name != drift)
     spread.append(Line(clock, other[::2], label=unchosen, color="muted", dash=True, width=1.5))
@@ -325,7 +325,7 @@ def bias(
 def _bias_sentence(step_size: float, damping: float, test: str, run: History, exact: float, limit: float) -> str:
     moved = f", {100.0 * float(np.mean(run['acceptance'][1:])):.0f} % of the moves accepted" if TESTS[test] else ""
     return (
-        f"{test[0].upper()}{test[1:]}, step size {step_size:g}, damping {damping:g}{moved}: after {len(run) - 1} steps from p, "
-        f"{100.0 * float(np.mean(late(run) > valley())):.0f} % of the chains are in the right component. Under p it holds "
-        f"{100.0 * exact:.0f} %, under p/P {100.0 * limit:.0f} %."
+        f"{test[0].upper()}{test[1:]}, step size {step_size:g}, damping {damping:g}{moved}: in the last fifth of "
+        f"{len(run) - 1} steps from p, {100.0 * float(np.mean(late(run) > valley())):.0f} % of the chains are in the right "
+        f"component. Under p it holds {100.0 * exact:.0f} %, under p/P {100.0 * limit:.0f} %."
     )

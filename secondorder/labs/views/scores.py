@@ -205,7 +205,7 @@ def _behind_sentence(sigma: float, place: float, mean: Array, covariance: Array,
     small, large = np.sqrt(np.linalg.eigvalsh(covariance))
     low, high = np.linalg.eigvalsh(scaled)
     where = {0.0: "at the first mean", 0.5: "halfway between two means", 1.0: "at the second mean"}.get(
-        place, f"at {place:g} of the way between two means"
+        place, f"at {_two(place)} of the way between two means"
     )
     wider = "wider than the noise in one direction" if high > 0.0 else "narrower than the noise in every direction"
     return (
