@@ -259,7 +259,8 @@ def _grid(grid: Any, info: Method) -> NoiseGrid:
     if grid is None:
         return noise_grid(20, *info.grid)  # type: ignore[misc]
     if not isinstance(grid, NoiseGrid):
-        raise TypeError(f"grid must be a NoiseGrid, as schedules.noise_grid(20) gives; got {type(grid).__name__}")
+        made = "as schedules.noise_grid(20) gives, or schedules.NoiseGrid(pairs) of alpha and sigma"
+        raise TypeError(f"grid must be a NoiseGrid, {made}; got {type(grid).__name__}")
     return grid
 
 

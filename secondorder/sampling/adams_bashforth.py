@@ -54,7 +54,7 @@ def adams_bashforth(
     order : int from 1 to 4, default 4
         How many predictions a step uses, once there are so many. Order 1 is :func:`ddim`.
     variable : bool, default False
-        Integrate over g the polynomial through the predictions where they were made, see
+        Integrate over g the polynomial through the predictions where they were made :cite:`zhang2023fast`, see
         :func:`~secondorder.sampling.adams_bashforth.adams_weights`. The constants are that for equal steps of g.
 
     Yields

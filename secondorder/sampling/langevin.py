@@ -12,7 +12,7 @@ from secondorder.arrays import Array, namespace, standard_normal
 from secondorder.catalogue import method, nonnegative, positive
 from secondorder.ledger import Ledger
 from secondorder.run import Iterate, Iterates
-from secondorder.sampling.metropolis import accept, chosen
+from secondorder.sampling.metropolis import accept, chosen, known
 
 
 def _needs(hyper: Mapping[str, Any]) -> tuple[str, ...]:
@@ -64,7 +64,8 @@ def langevin(
     Where the score grows faster than x, unadjusted chains may run off to infinity, and adjusted ones stand still far out.
     Cost: a score a step; adjusted also a density, and one more of each at the start.
 
-    Departures: none. Where p(y) is 0 or not a number the particle stays, and the score at y is not asked for.
+    Departures: none. Where p(y) is 0 or not a number the particle stays, and the score at y is not asked for; one that starts
+    at such a point takes the first y with a density.
 
     >>> import secondorder as so
     >>> line = so.problems.gaussian_mixture(means=[[0.0]], covariances=[[[1.0]]])
@@ -76,7 +77,7 @@ def langevin(
     xp = namespace(x)
     yield Iterate(x, sigma=sigma)
     score = problem.score(x, sigma=sigma)
-    log_density = problem.log_density(x, sigma=sigma) if metropolis else None
+    log_density = known(problem.log_density(x, sigma=sigma)) if metropolis else None
     while True:
         y = x + step_size * score + math.sqrt(2.0 * step_size) * standard_normal(rng, x)
         if not metropolis:

@@ -93,7 +93,8 @@ def lml(
         there.
 
     Guarantee: for :math:`\kappa=0` and ``memory=1``, that of the base. Otherwise none; with ``base="ddim"`` and
-    ``where="direction"`` a fixed c leaves an error of order c however fine the grid.
+    ``where="direction"`` a fixed c leaves an error of order c however fine the grid, elsewhere one of c times
+    the step.
     Cost: one score a step, four inner products and two sums of vectors; the ensemble solves a d × d system.
 
     Departures: the previous direction is forgotten when a run begins (the code keeps it with the object), data are not

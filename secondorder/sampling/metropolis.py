@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,6 +19,16 @@ def accept(log_ratio: Array, rng: np.random.Generator) -> Array:
     xp = namespace(log_ratio)
     uniform = xp.asarray(1.0 - rng.random(log_ratio.shape[0]), dtype=log_ratio.dtype)  # never 0
     return xp.log(uniform) <= log_ratio
+
+
+def known(log_density: Array) -> Array:
+    """Where it is not a number, -inf: a chain that starts there moves to the first proposal that has a density.
+
+    >>> known(np.asarray([0.5, np.nan]))
+    array([ 0.5, -inf])
+    """
+    xp = namespace(log_density)
+    return xp.where(xp.isnan(log_density), xp.full_like(log_density, -math.inf), log_density)
 
 
 def chosen(moved: Array, new: Sequence[Array], old: Sequence[Array]) -> tuple[Array, ...]:

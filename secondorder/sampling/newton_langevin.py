@@ -13,7 +13,7 @@ from secondorder.catalogue import method, nonnegative, positive
 from secondorder.ledger import Ledger
 from secondorder.run import Iterate, Iterates
 from secondorder.sampling.curvature import along, damped_eigen
-from secondorder.sampling.metropolis import accept, chosen
+from secondorder.sampling.metropolis import accept, chosen, known
 
 
 def _needs(hyper: Mapping[str, Any]) -> tuple[str, ...]:
@@ -113,7 +113,7 @@ def newton_langevin(
 
     yield Iterate(x, sigma=sigma)
     drift, precision, axes = local(x)
-    log_density = problem.log_density(x, sigma=sigma) if metropolis else None
+    log_density = known(problem.log_density(x, sigma=sigma)) if metropolis else None
     while True:
         y = x + step_size * drift + math.sqrt(variance) * along(axes, precision**-0.5, standard_normal(rng, x))
         if not metropolis:

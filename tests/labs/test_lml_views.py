@@ -74,8 +74,19 @@ def test_nothing_happens_without_memory_and_the_crowd_harms():
 
     base = error(1.0, "all", form="published")
     assert error(1.0, "all", form="memory", memory=2) < base < error(1.0, "direction", form="memory", memory=2)
-    for rho, where in itertools.product((0.1, 1.0), ("all", "direction")):
-        assert error(rho, where, form="ensemble") > base
+    for rho, where in itertools.product(views.DAMPINGS, ("all", "direction")):
+        assert error(rho, where, form="ensemble") > (base if rho <= 1.0 else 0.99 * base), "it gains next to nothing"
+
+
+@pytest.mark.parametrize("base", views.BASES)
+@pytest.mark.parametrize("steps", views.STEPS)
+def test_all_of_the_curve_lies_in_the_picture(base, steps):
+    panel = get_view("extrapolation")(base=base, steps=steps).panels[0]
+    inside = {"x": panel.x.domain, "y": panel.y.domain}
+    for mark in panel.marks:
+        for name, (low, high) in inside.items():
+            values = getattr(mark, name)
+            assert values is None or (np.min(values) > low and np.max(values) < high)
 
 
 def test_the_points_move_before_the_law_does():

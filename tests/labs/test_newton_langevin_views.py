@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 
+from secondorder.catalogue import method, positive
 from secondorder.labs.scene import get_view
 from secondorder.labs.views import newton_langevin as views
 from secondorder.run import sample
@@ -73,6 +74,20 @@ def test_a_test_keeps_the_share_and_its_absence_does_not(test):
     exact, limit = views.right_shares(0.3)
     share = float(np.mean(run.x > views.valley()))
     assert abs(share - (exact if views.TESTS[test] else limit)) < 0.05 < 0.15 < limit - exact
+
+
+@pytest.mark.parametrize("test", views.TESTS)
+def test_an_edited_method_has_its_own_share_and_acceptance(test):
+    @method(paper="martin2012stochastic", needs=("score", "score_hessian", "log_density"), kind="sampler")
+    def copied(problem, x, *, step_size: positive, damping: positive, metropolis: bool = False, rng):
+        yield from newton_langevin(
+            problem, x, step_size=step_size, damping=damping, metropolis=metropolis, rng=np.random.default_rng(rng)
+        )
+
+    plain, both = (views.bias(test=test, method=m).sentence for m in (None, copied))
+    share, accepted = re.findall(r"\d+ %", plain)[-3], re.findall(r"\d+ % of the moves", plain)
+    assert both.startswith(plain) and f"copied, {share} are there" in both
+    assert re.findall(r"\d+ % of the moves", both) == 2 * accepted
 
 
 @pytest.mark.parametrize("name", ["contraction", "correction", "bias"])

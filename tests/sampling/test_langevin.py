@@ -245,6 +245,20 @@ def test_a_density_that_is_not_a_number_is_none():
     )
 
 
+@pytest.mark.parametrize("nothing", [np.nan, -np.inf])
+@pytest.mark.parametrize("method", ["langevin", "newton_langevin"])
+def test_a_particle_that_starts_without_a_density_moves_to_where_there_is_one(method, nothing):
+    law = so.Problem(
+        score=lambda X, alpha=1.0, sigma=0.0: -X,
+        score_hessian=lambda X, alpha=1.0, sigma=0.0: -np.ones((len(X), 1, 1)),
+        log_density=lambda X, alpha=1.0, sigma=0.0: np.where(np.abs(X[:, 0]) < 1.0, -0.5 * X[:, 0] ** 2, nothing),
+        x0=[0.0],
+    )
+    start = np.full((500, 1), 1.5)
+    run = so.sample(law, method, start, steps=50, step_size=0.5, metropolis=True)
+    assert run.status == "step_limit" and np.abs(run.x).max() < 1.0
+
+
 def quartic():
     return so.Problem(
         score=lambda X, alpha=1.0, sigma=0.0: -(X**3),

@@ -123,17 +123,16 @@ def rounding_residue(*, rho: float = 1e-3, d: int = 3072, precision: str = "sing
     """The distance of the corrected direction from the direction when κ = 0, and entries of both."""
     u, (delta, before, after) = unit_roundoff(precision), residue(d, rho, precision)
     marks: list[Any] = []
-    for other in DIMENSIONS:
-        if other != d:
-            values = [residue(other, r, precision)[0] for r in RHOS]
-            marks.append(Line(RHOS, values, color="muted", width=1.0))
+    for other in (n for n in DIMENSIONS if n != d):
+        values = [residue(other, r, precision)[0] for r in RHOS]
+        marks.append(Line(RHOS, values, label="" if marks else "other d", color="muted", width=1.0))
     law = np.asarray([ROUNDINGS * u * d / r for r in RHOS])
     marks.append(Line(RHOS, np.where(law < 3.0, law, np.nan), label="0.6 u d / ρ", color=1, dash=True))
     marks.append(Line(RHOS, [residue(d, r, precision)[0] for r in RHOS], label=f"d = {d}", color=0, markers=True))
-    marks.append(Line([rho], [delta], label="this ρ", color=4, markers=True, line=False))
     if precision == "single (32 bits)":
         for color, (name, (n, r)) in zip((2, 3, 5), PUBLISHED.items(), strict=True):
             marks.append(Line([r], [residue(n, r, precision)[0]], label=name, color=color, markers=True, line=False))
+    marks.append(Line([rho], [delta], label="this ρ", color=4, markers=True, line=False))
     marks.append(Rule(y=math.sqrt(2.0), label="random"))
     straight = Line([-4.0, 4.0], [-4.0, 4.0], label="the identity", color="muted", dash=True, width=1.0)
     return Scene(
@@ -225,8 +224,8 @@ def extrapolation(
     return Scene(
         (
             Panel(
-                Axis("c", domain=(-0.35, 0.55)),
-                Axis("rms distance from the exact end points", "log", domain=(0.04, 2.0)),
+                Axis("c", domain=(-0.45, 0.55)),
+                Axis("rms distance from the exact end points", "log", domain=(0.004, 2.0)),
                 tuple(curves),
                 title="error",
             ),

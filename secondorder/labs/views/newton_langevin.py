@@ -318,8 +318,15 @@ def bias(
                 (Line(x, 2.0**0.5 * reach, color=4),), title="how far a step goes",
             ),
         ),
-        _bias_sentence(step_size, damping, test, runs[0][1], exact, limit),
+        _bias_sentence(step_size, damping, test, runs[0][1], exact, limit)
+        + "".join(_of_edited(label, test, run) for label, run in runs[1:]),
     )  # fmt: skip
+
+
+def _of_edited(label: str, test: str, run: History) -> str:
+    there = f"{100.0 * float(np.mean(late(run) > valley())):.0f} %"
+    moved = f", {100.0 * float(np.mean(run['acceptance'][1:])):.0f} % of the moves accepted" if TESTS[test] else ""
+    return f" Of the chains of {label}, {there} are there{moved}."
 
 
 def _bias_sentence(step_size: float, damping: float, test: str, run: History, exact: float, limit: float) -> str:

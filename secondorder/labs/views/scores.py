@@ -300,13 +300,14 @@ def noise_levels(
             for k, column in enumerate(shares(theirs).T)
         ]
     lines.append(Rule(x=float(level), color="muted", dash=False))
+    along = "updates, in tens" if walker == WALKERS[2] else "noise level, from the highest"
     return Scene(
         (
             Panel(
                 Axis("x₁", domain=SIDE), Axis("x₂", domain=SIDE), tuple(dots), title="the cloud, and pₜ", equal=True
             ),
             Panel(
-                Axis("noise level, from the highest", domain=(0.5, DOWN + 0.5)),
+                Axis(along, domain=(0.5, DOWN + 0.5)),
                 Axis("share of the particles", domain=(0.0, 0.85)), tuple(lines), title="by mode; dashed: the weights",
             ),
         ),
