@@ -103,11 +103,7 @@ class Ledger:
 
     def hess(self, x: Array) -> Array:
         """The Hessian, shape (d, d), in the dtype of ``x``; symmetric to rounding."""
-        H = self._checked("hess", self._ask("hess", x), x, (x.shape[0], x.shape[0]))
-        xp = namespace(H)
-        if float(xp.max(xp.abs(H - H.T))) > 1e-4 * float(xp.max(xp.abs(H))):
-            raise ValueError("hess must return a symmetric matrix; got one that differs from its transpose")
-        return H
+        return _symmetric("hess", self._checked("hess", self._ask("hess", x), x, (x.shape[0], x.shape[0])))
 
     def hvp(self, x: Array, v: Array) -> Array:
         """The Hessian-vector product; from ``hess`` (and counted as that) where the problem has no hvp."""
@@ -205,7 +201,7 @@ class Ledger:
     def score_hessian(self, x: Array, alpha: float = 1.0, sigma: float = 0.0) -> Array:
         """The Hessian of log p_t of each particle, shape (n, d, d)."""
         answer = self._ask("score_hessian", x, alpha=alpha, sigma=sigma)
-        return self._checked("score_hessian", answer, x, (*x.shape, x.shape[1]))
+        return _symmetric("score_hessian", self._checked("score_hessian", answer, x, (*x.shape, x.shape[1])))
 
     def log_density(self, x: Array, alpha: float = 1.0, sigma: float = 0.0) -> Array:
         """log p_t of each particle up to a constant, shape (n,); it may be infinite or NaN where there is no density."""
@@ -261,6 +257,13 @@ def _check_law(problem: Problem) -> None:
                 raise TypeError(f"{name} must take the keywords alpha and sigma: {ORACLES[name]}") from None
             except ValueError:  # built in, without a signature
                 continue
+
+
+def _symmetric(oracle: str, H: Array) -> Array:
+    xp = namespace(H)
+    if float(xp.max(xp.abs(H - xp.matrix_transpose(H)))) > 1e-4 * float(xp.max(xp.abs(H))):
+        raise ValueError(f"{oracle} must return a symmetric matrix; got one that differs from its transpose")
+    return H
 
 
 def _is_pair(answer: Any) -> bool:

@@ -405,6 +405,12 @@ SCORES = {
         NonFinite,
         "score_hessian returned",
     ),
+    "hessian not symmetric": (
+        "score_hessian",
+        lambda X, **_: np.stack([np.eye(2), np.triu(np.ones((2, 2))), np.eye(2)]),
+        ValueError,
+        "score_hessian must return a symmetric matrix",
+    ),
     "density a column": (
         "log_density",
         lambda X, **_: X[:, :1],
