@@ -295,6 +295,7 @@ def minimize(
     function = find(method)
     info = function.method  # type: ignore[attr-defined]
     info.require_kind("optimiser")
+    _check_functions(stop=stop, callback=callback)
     ledger = Ledger(problem, x0)
     default = TOLERANCE.get(info.measure, 1e-8) * math.sqrt(epsilon(ledger.x) / np.finfo(np.float64).eps)
     tol = default if tol is None else _number("tol", tol, 0.0)
@@ -379,6 +380,7 @@ def sample(
     function = find(method)
     info = function.method  # type: ignore[attr-defined]
     info.require_kind("sampler")
+    _check_functions(stop=stop, callback=callback)
     rules = [] if seconds is None else [time_limit(_number("seconds", seconds, 0.0))]
     steps = None if steps is None else int(_number("steps", steps, 0, whole=True))
     levels: dict[str, Any] = {}
@@ -413,6 +415,12 @@ def sample(
     )  # fmt: skip
 
 
+def _check_functions(**given: Any) -> None:
+    for name, function in given.items():
+        if function is not None and not callable(function):
+            raise TypeError(f"{name} must be a function; got {type(function).__name__}")
+
+
 def _draws(info: Method) -> bool:
     return "rng" in inspect.signature(info.function).parameters
 
@@ -433,9 +441,6 @@ def _started(
     tol: float | None = None,
 ) -> History:
     """The history of a method run to its end."""
-    for name, given in (("stop", stop), ("callback", callback)):
-        if given is not None and not callable(given):
-            raise TypeError(f"{name} must be a function; got {type(given).__name__}")
     keep = (keep,) if isinstance(keep, str) else tuple(keep)
     settings = {**info.defaults(), **hyper, **({"seed": seed} if _draws(info) else {})}
     history = History(info.name, settings, ledger.name, ledger.x.shape[-1], ledger.f_star)
