@@ -36,7 +36,7 @@ from secondorder.linalg.krylov import (
     steihaug,
     top_singular_pair,
 )
-from secondorder.linalg.layers import ExampleGradients, Layer, join, split
+from secondorder.linalg.layers import ExampleGradients, Layer, blocks, join, mode_gram, mode_product, split, unblocked
 from secondorder.linalg.line_search import armijo, reduction_ratio, rounding, wolfe
 from secondorder.linalg.matrix_functions import (
     MatrixFunction,
@@ -45,8 +45,10 @@ from secondorder.linalg.matrix_functions import (
     matrix_sign,
     polar_factor,
     square_roots,
+    symmetric_power,
 )
 from secondorder.linalg.secular import ModelStep, cauchy_length, cubic_step, trust_region_step
+from secondorder.linalg.stochastic import block_means, hutchinson_diagonal, random_probes
 
 __all__ = [
     "CG",
@@ -64,6 +66,8 @@ __all__ = [
     "SquareRoots",
     "TruncatedStep",
     "armijo",
+    "block_means",
+    "blocks",
     "cauchy_length",
     "cg",
     "column_norms",
@@ -72,6 +76,7 @@ __all__ = [
     "eigen",
     "eigenbasis_solve",
     "flipped_solve",
+    "hutchinson_diagonal",
     "inverse_root",
     "join",
     "kronecker_damping",
@@ -84,9 +89,12 @@ __all__ = [
     "least_eigenpair",
     "matrix_sign",
     "minres",
+    "mode_gram",
+    "mode_product",
     "modified_cholesky",
     "polar_factor",
     "pseudoinverse",
+    "random_probes",
     "reduction_ratio",
     "rounding",
     "shifted_solve",
@@ -94,7 +102,9 @@ __all__ = [
     "split",
     "square_roots",
     "steihaug",
+    "symmetric_power",
     "top_singular_pair",
     "trust_region_step",
+    "unblocked",
     "wolfe",
 ]

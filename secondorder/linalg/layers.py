@@ -45,6 +45,63 @@ def join(matrices: Sequence[Array]) -> Array:
     return xp.concat([xp.reshape(matrix, (-1,)) for matrix in matrices])
 
 
+def blocks(T: Array, size: int | None) -> list[Array]:
+    """The blocks of a tensor whose axes are cut into pieces of at most this length; the tensor itself for None.
+
+    >>> import numpy as np
+    >>> [B.shape for B in blocks(np.zeros((3, 2)), 2)]
+    [(2, 2), (1, 2)]
+    """
+    parts = [T]
+    for axis, length in enumerate(T.shape):
+        starts = range(0, length, size or length)
+        cuts = [(*[slice(None)] * axis, slice(i, min(i + (size or length), length)), ...) for i in starts]
+        parts = [part[cut] for part in parts for cut in cuts]
+    return parts
+
+
+def unblocked(parts: Iterator[Array], shape: Sequence[int], size: int | None) -> Array:
+    """The tensor of this shape from the next of the blocks, the inverse of :func:`blocks`.
+
+    >>> import numpy as np
+    >>> T = np.reshape(np.arange(15), (3, 5))
+    >>> bool(np.all(unblocked(iter(blocks(T, 2)), T.shape, 2) == T))
+    True
+    """
+
+    def joined(axis: int) -> Array:
+        if axis == len(shape):
+            return next(parts)
+        pieces = [joined(axis + 1) for _ in range(0, shape[axis], size or shape[axis])]
+        return namespace(pieces[0]).concat(pieces, axis=axis)
+
+    return joined(0)
+
+
+def mode_gram(T: Array, axis: int) -> Array:
+    """The inner products of the slices of a tensor along an axis: for a matrix T T' and T'T.
+
+    >>> import numpy as np
+    >>> mode_gram(np.asarray([[1.0, 2.0]]), 0), mode_gram(np.asarray([[1.0, 2.0]]), 1)
+    (array([[5.]]), array([[1., 2.],
+           [2., 4.]]))
+    """
+    xp = namespace(T)
+    unfolded = xp.reshape(xp.moveaxis(T, axis, 0), (T.shape[axis], -1))
+    return unfolded @ unfolded.T
+
+
+def mode_product(A: Array, T: Array, axis: int) -> Array:
+    """A matrix times a tensor along an axis: for a matrix T A T and T A'.
+
+    >>> import numpy as np
+    >>> mode_product(np.diag([1.0, 10.0]), np.asarray([[1.0, 2.0]]), 1)
+    array([[ 1., 20.]])
+    """
+    xp = namespace(T)
+    return xp.moveaxis(xp.tensordot(A, T, axes=((1,), (axis,))), 0, axis)
+
+
 class ExampleGradients:
     r"""The matrix G (K n, d) with the gradients of n examples under K signals each as rows, never formed.
 

@@ -17,8 +17,9 @@ from secondorder.problems.sums_of_squares import Formula
 
 METHODS = so.methods(kind="optimiser")
 SAMPLERS = so.methods(kind="sampler")
-CIRCLING = {"adam", "adamw"}
-"""Their steps do not shrink with the gradient: they come near a solution and circle there."""
+CIRCLING = {"adam", "adamw", "shampoo"}
+"""Their steps do not shrink with the gradient: they come near a solution and circle there. Shampoo's do, by default, but are
+divided by the root of the sum of all past ones."""
 SUBLINEAR = {
     "frank_wolfe": "a gap of order 1/t where the solution lies on a face, and of 1/t^2 at best in an open loop",
     "monotone_frank_wolfe": "the open loop, less the steps that do not decrease f",
