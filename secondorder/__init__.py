@@ -36,7 +36,7 @@ __all__ = [
     "to_device",
 ]
 
-_ROOMS = (*FAMILIES, "distances", "labs", "linalg", "operators", "plots", "problems", "schedules", "sets", "stopping")
+_ROOMS = (*FAMILIES, "distances", "labs", "linalg", "operators", "plots", "problems", "schedules", "sets", "stopping", "validate")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,37 @@
+"""On what a candidate is judged unless the user says otherwise: small problems on which a mistake shows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from secondorder import problems, sets
+from secondorder.catalogue import Method
+from secondorder.oracles import Problem
+
+
+def problems_for(info: Method) -> list[Problem]:
+    """The problems a method is judged on, each with a start at which curvature, scale and sign all matter.
+
+    >>> import secondorder as so
+    >>> [problem.name for problem in problems_for(so.diagonal.adam.method)]
+    ['mlp', 'rosenbrock']
+    """
+    oracles = info.oracles()
+    if info.kind == "sampler":
+        return [problems.gaussian_mixture()]
+    if {"lmo", "project"} & set(oracles):
+        smooth = problems.ill_scaled_logistic(n=40, d=5, decades=0.5, l2=1e-2)
+        return [smooth.subject_to(sets.L1Ball(5, 3.0)), smooth.subject_to(sets.Simplex(5))]
+    if "residual" in oracles:
+        return [problems.nist("Misra1a", start=2), problems.nist("Gauss1", start=2)]
+    if info.family in ("natural", "kronecker", "diagonal", "least_squares"):
+        return [network(), problems.rosenbrock()] if "signals" not in oracles else [network()]
+    return [problems.ill_scaled_logistic(n=40, d=5, decades=0.5, l2=1e-2), problems.rosenbrock()]
+
+
+def network(examples: int = 24) -> Problem:
+    """A network of 3 inputs, 4 hidden units and 3 classes, on made-up data: 31 weights in matrices that are not square."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((examples, 3))
+    y = np.argmax(X @ rng.standard_normal((3, 3)), axis=1)
+    return problems.mlp((X, y), [3, 4, 3], l2=1e-2)
