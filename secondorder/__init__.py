@@ -36,7 +36,19 @@ __all__ = [
     "to_device",
 ]
 
-_ROOMS = (*FAMILIES, "distances", "labs", "linalg", "operators", "plots", "problems", "schedules", "sets", "stopping", "validate")
+_ROOMS = (
+    *FAMILIES,
+    "distances",
+    "labs",
+    "linalg",
+    "operators",
+    "plots",
+    "problems",
+    "schedules",
+    "sets",
+    "stopping",
+    "validate",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -119,6 +119,8 @@ def adahessian(
             D = spatial_means(problem, xp.abs(D) if averaging == "absolute" else D, block_size)
         m = beta1 * m + (1.0 - beta1) * grad
         v = beta2 * v + (1.0 - beta2) * D * D
+        if not bool(xp.all(xp.isfinite(v))):
+            raise FloatingPointError("the squares of the estimated diagonal are not finite")
         scale = xp.sqrt(v / (1.0 - beta2**t)) ** hessian_power + epsilon
         step = -learning_rate * (m / (1.0 - beta1**t) / scale + weight_decay * x)
         x = x + step

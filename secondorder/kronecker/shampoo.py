@@ -67,7 +67,7 @@ def shampoo(
         L\leftarrow L+GG^\top,\quad R\leftarrow R+G^\top G,\qquad
         W\leftarrow W-\eta\,(L+\epsilon I)^{-1/4}\,G\,(R+\epsilon I)^{-1/4} .
 
-    A tensor with k axes has k factors and the exponent :math:`-1/2k`; a vector, and a problem that is not made of
+    A tensor with k axes has k factors and the exponent :math:`-1/(2k)`; a vector, and a problem that is not made of
     layers, is one axis with :math:`-1/2`, AdaGrad with its full matrix :cite:`duchi2011adaptive`.
 
     Parameters
@@ -88,7 +88,7 @@ def shampoo(
     ridge : "absolute" (default) or "relative"
         Add :math:`\epsilon I`, or :math:`\epsilon\lambda_{\max}I` of each factor.
     exponent : float > 0, optional
-        p in :math:`L^{-p}GR^{-p}`, by default :math:`1/2k`.
+        p in :math:`L^{-p}GR^{-p}`, by default :math:`1/(2k)`.
     trace_scale : bool, default False
         Read :math:`L\otimes R/\operatorname{tr}L` for :math:`L\otimes R`, the nearer product :cite:`morwani2025new`.
     momentum : float in [0, 1), default 0
@@ -114,8 +114,9 @@ def shampoo(
     Guarantee: for convex f and the defaults, regret :math:`O(\sqrt T)`.
     Cost: a gradient; :math:`O(mn(m+n))` and, for roots, :math:`O(m^3+n^3)` a layer; memory :math:`2(m^2+n^2)`.
 
-    Departures: roots by eigendecomposition. ``pytorch_optimizer`` 3.10 has "sequential statistics", half powers included,
-    4.1 has not; both have "momentum fed back". Distributed Shampoo offers "grafted", with other numbers.
+    Departures: roots by eigendecomposition. ``torch_optimizer`` and ``pytorch_optimizer`` 3.10 have "sequential
+    statistics", half powers included, ``pytorch_optimizer`` 4.1 has not; all three have "momentum fed back". Distributed
+    Shampoo offers "grafted", with other numbers.
 
     >>> import secondorder as so
     >>> history = so.minimize(so.problems.mlp("two_moons", [2, 8, 2]), "shampoo", steps=100, learning_rate=1.0)

@@ -33,6 +33,8 @@ def random_probes(
            [-1., -1., -1.]])
     """
     xp, shape = namespace(like), (count, *like.shape)
+    if count < 1 or not xp.isdtype(like.dtype, "real floating"):
+        raise ValueError(f"count must be at least 1 and like of real floating numbers; got {count!r} and {like.dtype}")
     if kind == "gaussian":
         return standard_normal(rng, xp.zeros(shape, dtype=like.dtype))
     if kind == "rademacher":
@@ -73,6 +75,10 @@ def hutchinson_diagonal(matvec: Callable[[Array], Array], probes: Array) -> Arra
     if probes.ndim != 2 or probes.shape[0] < 1:
         raise ValueError(f"probes must have shape (S, d), a row for each probe; got {tuple(probes.shape)}")
     products = xp.stack([matvec(probes[s, :]) for s in range(probes.shape[0])])
+    if products.shape != probes.shape:
+        raise ValueError(
+            f"matvec must return an array of shape {tuple(probes.shape[1:])}; got {tuple(products.shape[1:])}"
+        )
     return xp.mean(probes * products, axis=0)
 
 

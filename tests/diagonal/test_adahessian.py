@@ -207,3 +207,9 @@ def test_decay_is_a_fraction_of_x_beside_the_step():
     iterates = so.diagonal.adahessian(flat, weight_decay=0.1, learning_rate=0.5)
     for k in range(4):
         np.testing.assert_allclose(next(iterates).x, 0.95**k * np.asarray([1.0, -2.0]), rtol=1e-14)
+
+
+def test_a_curvature_whose_square_overflows_ends_the_run_instead_of_stalling_it():
+    steep = so.Problem(lambda x: 1e160 * float(x @ x), lambda x: 2e160 * x, hvp=lambda x, v: 2e160 * v, x0=[1.0, 2.0])
+    history = so.minimize(steep, "adahessian", steps=3)
+    assert history.status == "diverged" and "squares" in history.message

@@ -113,3 +113,13 @@ def test_block_means_against_a_loop(size):
 def test_a_block_has_a_size():
     with pytest.raises(ValueError, match="size"):
         block_means(np.ones(3), 0)
+
+
+def test_what_does_not_fit_is_named():
+    rng, probes = np.random.default_rng(0), np.ones((2, 3))
+    for wrong in (lambda z: np.ones(1), lambda z: z[:, None]):
+        with pytest.raises(ValueError, match=r"matvec must return an array of shape \(3,\)"):
+            hutchinson_diagonal(wrong, probes)
+    for like, count in ((np.zeros(3), 0), (np.zeros(3), -1), (np.zeros(3, dtype=int), 1)):
+        with pytest.raises(ValueError, match="count"):
+            random_probes(rng, like, count)

@@ -61,7 +61,7 @@ def shampoo_roots(
         second.append(Line(ANGLES, np.clip(lengths, 1e-8, 1e14), label, color, markers=True))
     s = np.geomspace(1e-4, 1.0, 60)
     curve = Line(s, s * (s * s + epsilon) ** (-2.0 * p), "σ(σ² + ε)⁻²ᵖ", "muted", width=1.2)
-    knee = Rule(x=max(1e-4, epsilon**0.5), label="σ = √ε", color=2)
+    knee = Rule(x=max(1e-4, epsilon**0.5), label="σ = √ε" if epsilon >= 1e-8 else "σ = √ε lies further left", color=2)
     return Scene(
         (
             Panel(
