@@ -1,4 +1,4 @@
-"""The command line: list, show, run, compare, lab. Errors are one line, and exit with 2."""
+"""The command line: list, show, run, compare, check, vectors, lab. Errors are one line, and exit with 2."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OPTIONS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit status is 0, or 2 for a mistake in what was asked, or 1 when a run ended badly."""
+    """Run the command; the exit status is 0, or 2 for a mistake in what was asked, or 1 when a run ended badly or differs."""
     parser = _parser()
     try:
         options = parser.parse_args(arguments)
@@ -88,6 +88,33 @@ def _parser() -> argparse.ArgumentParser:
         if name == "run":
             sub.add_argument("--save", metavar="FILE.npz", help="write the history")
         sub.set_defaults(command=command)
+
+    check = commands.add_parser("check", help="hold a recorded run against the reference: 0 agrees, 1 differs")
+    check.add_argument("file", metavar="FILE", help="a run as .npz or .json, see `secondorder vectors`")
+    check.add_argument("method", help="the reference, a name of `secondorder list`")
+    check.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a hyper-parameter of the reference"
+    )
+    check.add_argument(
+        "--tolerance", type=float, help="relative, by default 1000 rounding units of the run's precision"
+    )
+    check.add_argument("--json", action="store_true", help="print the report as JSON")
+    check.add_argument("--no-diagnosis", action="store_true", help="do not search for what explains a difference")
+    check.set_defaults(command=_check)
+
+    vectors = commands.add_parser(
+        "vectors", help="write conformance vectors: what the reference computes, for any language"
+    )
+    vectors.add_argument("method", help="a name of `secondorder list`")
+    vectors.add_argument("--out", required=True, metavar="DIR", help="the folder to write to")
+    vectors.add_argument("--variant", action="append", metavar="NAME", help="only this variant, or 'default'")
+    vectors.add_argument("--steps", type=int, default=10)
+    vectors.add_argument("--seed", type=int, default=0)
+    vectors.add_argument("--problem", help="such as rosenbrock; by default a small one that suits the method")
+    vectors.add_argument(
+        "--with", dest="having", action="append", default=[], metavar="NAME=VALUE", help="an option of the problem"
+    )
+    vectors.set_defaults(command=_vectors)
 
     lab = commands.add_parser("lab", help="copy the labs to a folder of yours and open them in JupyterLab")
     lab.add_argument("folder", nargs="?", default="secondorder-labs")
@@ -183,6 +210,35 @@ def _assignments(given: Sequence[str]) -> dict[str, Any]:
         except (ValueError, SyntaxError):
             values[name] = text
     return values
+
+
+def _check(options: argparse.Namespace) -> int:
+    from secondorder.validate import Report
+    from secondorder.validate import check as held
+
+    given = {"tolerance": options.tolerance, "diagnose": not options.no_diagnosis}
+    settings = _assignments(options.set)
+    clash = sorted({*inspect.signature(held).parameters} & set(settings))
+    if clash:
+        raise ValueError(f"{clash[0]} is not a hyper-parameter")
+    report: Report = held(options.file, options.method, **given, **settings)
+    if report.first is None and not report.steps and not report.failure:
+        raise ValueError(report.verdict)
+    print(report.to_json() if options.json else report)
+    return int(not report.agrees)
+
+
+def _vectors(options: argparse.Namespace) -> int:
+    from secondorder.validate.vectors import write_vectors
+
+    if options.having and options.problem is None:
+        raise ValueError("--with is for a problem: name it with --problem")
+    problem = None if options.problem is None else _problem(options)
+    for path in write_vectors(
+        options.method, options.out, variants=options.variant, problem=problem, steps=options.steps, seed=options.seed
+    ):
+        print(path)
+    return 0
 
 
 def _lab(options: argparse.Namespace) -> int:

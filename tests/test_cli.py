@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import secondorder as so
@@ -244,3 +245,84 @@ MISTAKES_OF_SAMPLERS = {
 def test_a_mistake_with_samplers_is_one_line(capsys, arguments, message):
     status, _, err = call(capsys, *arguments)
     assert status == 2 and err.count("\n") == 1 and message in err
+
+
+# ------------------------------------------------------------------------------------------------------------ validator
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """A folder of conformance vectors of AdaHessian, and a run of one's own with another beta2."""
+    folder = tmp_path_factory.mktemp("vectors")
+    so.validate.write_vectors("adahessian", folder, steps=3)
+    problem = so.problems.rosenbrock()
+    x = np.stack([row.x for row, _ in zip(so.diagonal.adam(problem, beta2=0.9), range(4), strict=False)])
+    so.validate.write_run(folder / "mine.npz", x=x, grad=np.stack([problem.grad(point) for point in x]))
+    return folder
+
+
+def test_vectors_are_written_and_agree(capsys, tmp_path):
+    status, out, err = call(capsys, "vectors", "adamw", "--out", str(tmp_path / "new"), "--steps", "2", "--seed", "5")
+    assert (status, err) == (0, "")
+    paths = out.splitlines()
+    assert [path.rpartition("/")[2] for path in paths] == ["adamw.npz", "adamw-decay-times-learning-rate.npz"]
+    for path in paths:
+        status, out, err = call(capsys, "check", path, "adamw")
+        assert (status, err) == (0, "") and "recorded: agrees\n" in out and "for 2 steps" in out
+
+
+def test_vectors_of_one_variant_on_a_problem(capsys, tmp_path):
+    arguments = ("--out", str(tmp_path), "--steps", "2", "--problem", "chain", "--with", "d=3", "--variant", "shifted")
+    status, out, _ = call(capsys, "vectors", "newton", *arguments)
+    assert status == 0 and out == f"{tmp_path / 'newton-shifted.npz'}\n"
+    meta = json.loads((tmp_path / "newton-shifted.json").read_text())["meta"]
+    assert meta["problem"]["name"] == "chain" and meta["variant"] == "shifted"
+
+
+def test_a_run_that_differs_exits_with_one(capsys, recorded):
+    status, out, err = call(capsys, "check", str(recorded / "mine.npz"), "adam", "--no-diagnosis")
+    assert (status, err) == (1, "") and "DIFFERS" in out and "step 2, `step`" in out
+    status, out, _ = call(capsys, "check", str(recorded / "mine.npz"), "adam", "--set", "beta2=0.9")
+    assert status == 0 and "beta2=0.9" in out
+    status, out, _ = call(capsys, "check", str(recorded / "mine.npz"), "adam", "--tolerance", "2", "--no-diagnosis")
+    assert status == 0
+
+
+def test_a_report_for_machines_is_strict_json(capsys, recorded):
+    for method, expected in (("adam", 1), ("adamw", 1)):
+        status, out, _ = call(capsys, "check", str(recorded / "mine.npz"), method, "--json", "--no-diagnosis")
+        report = json.loads(out, parse_constant=pytest.fail)
+        assert status == expected and report["agrees"] is False and report["first"]["quantity"] == "step"
+        assert None in report["errors"]["step"]  # there is none at the start: no NaN in JSON
+
+
+def test_a_difference_is_explained_by_the_variant(capsys, recorded):
+    path = str(recorded / "adahessian-no-spatial-averaging.npz")
+    assert call(capsys, "check", path, "adahessian")[0] == 0
+    status, out, _ = call(capsys, "check", path, "adahessian", "--set", "block_size=9")
+    assert status == 1 and "block_size" in out.splitlines()[1]
+
+
+MISTAKES_OF_CHECKS = {
+    "no file": (["check", "nowhere.npz", "adam"], "nowhere.npz"),
+    "no run": (["check", "words.npz", "adam"], "'words.npz' is neither .npz nor .json of a recorded run"),
+    "unknown method": (["check", "{mine}", "adm"], "unknown method 'adm' (did you mean 'adam'?)"),
+    "too little on record": (["check", "{mine}", "newton"], "newton asks f, hess too"),
+    "unknown hyper-parameter": (["check", "{mine}", "adam", "--set", "beta3=1"], "did you mean 'beta2'?"),
+    "set of an option": (["check", "{mine}", "adam", "--set", "steps=3"], "steps is not a hyper-parameter"),
+    "tolerance in words": (["check", "{mine}", "adam", "--tolerance", "small"], "invalid float value: 'small'"),
+    "no folder": (["vectors", "adam"], "--out"),
+    "folder that is a file": (["vectors", "adam", "--out", "words.npz"], "words.npz"),
+    "unknown variant": (["vectors", "newton", "--out", "x", "--variant", "pur"], "did you mean 'pure'?"),
+    "no steps": (["vectors", "adam", "--out", "x", "--steps", "0"], "steps must be at least 1; got 0"),
+    "option of no problem": (["vectors", "adam", "--out", "x", "--with", "d=3"], "name it with --problem"),
+    "problem without the oracle": (["vectors", "ddim", "--out", "x", "--problem", "chain"], "chain"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES_OF_CHECKS.values(), ids=MISTAKES_OF_CHECKS)
+def test_a_mistake_in_a_check_is_one_line(capsys, recorded, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "words.npz").write_text("words")
+    status, out, err = call(capsys, *(part.format(mine=recorded / "mine.npz") for part in arguments))
+    assert (status, out, err.count("\n")) == (2, "", 1) and message in err

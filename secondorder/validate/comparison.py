@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from secondorder.run import Iterate
+from secondorder.validate.answers import Unanswered
 from secondorder.validate.forcing import follow
-from secondorder.validate.recording import Recording
+from secondorder.validate.recording import DOUBLE, Recording
 
 SAFETY = 100.0
 """A difference is one if it is so many times what two random changes by rounding made."""
@@ -21,24 +22,27 @@ UNITS = 1000.0
 BLURRED = 0.1
 """Where rounding could explain so much of a quantity, it is not judged; if it is the step, nothing is from there on."""
 
+CANCELLED = 4.0
+"""Rounding units of x in a step that is the difference of two points."""
+
 AT_THE_POINT = ("f", "grad", "batch_grad", "residual", "gap")
-"""What the problem answers at the iterate: the same for both, as both are led along one recording."""
+"""What the problem answers at the iterate: a consequence of the step to it, and no loss if a candidate does not expose it."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The first quantity to differ, in the order of computation, and by how much of its size."""
+    """The first quantity to differ, in the order of computation, and by how much of its size; ``note`` says in words what
+    has no size, such as another shape."""
 
     step: int
     quantity: str
     error: float
     tolerance: float
+    note: str = ""
 
     def __str__(self) -> str:
-        return (
-            f"step {self.step}, `{self.quantity}`: differs by {self.error:.1e} of its size, "
-            f"where rounding explains {self.tolerance:.1e}"
-        )
+        how = self.note or (f"differs by {self.error:.1e} of its size, where rounding explains {self.tolerance:.1e}")
+        return f"step {self.step}, `{self.quantity}`: {how}"
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,6 @@ def match(
     hyper: Mapping[str, Any],
     recording: Recording,
     tolerance: float | None = None,
-    rename: Mapping[str, str] | None = None,
 ) -> Match:
     """Lead a method along a recording and compare every quantity that both expose, step by step.
 
@@ -89,30 +92,49 @@ def match(
     >>> match(so.diagonal.adam, {}, run).agrees, match(so.diagonal.adam, {"beta2": 0.99}, run).first.quantity
     (True, 'second_moment')
     """
-    rows, ended = _walked(follow(function, hyper, recording))
+    rows, broke = _walked(follow(function, hyper, recording))
     base = UNITS * recording.epsilon if tolerance is None else tolerance
     floors: dict[str, np.ndarray] = {}
-    exact = list(accounts(rows))
+    exact, firmly = list(accounts(rows)), True
     for seed in (1, 2):
-        noisy, _ = _walked(follow(function, hyper, recording, np.random.default_rng(seed)))
+        noisy, noisy_broke = _walked(follow(function, hyper, recording, np.random.default_rng(seed)))
         _raise_floors(floors, exact, list(accounts(noisy)), len(rows))
+        firmly = firmly and noisy_broke is not None and len(noisy) == len(rows)
     errors: dict[str, np.ndarray] = {}
     tolerances: dict[str, np.ndarray] = {}
     first = None
-    clear = int(sum(SAFETY * floors["step"] < BLURRED))
+    clear = int(sum(SAFETY * floors["step"] < BLURRED)) if rows else 0
+    unanswered = isinstance(broke, Unanswered)
+    ended = (
+        "" if broke is None else f"Unanswered: {broke}" if unanswered else f"the reference breaks down there: {broke}"
+    )
     if clear < len(rows):
         ended = f"from step {clear} on rounding decides"
+    elif not broke and len(rows) < len(recording.rows):
+        ended = "the reference ends there"
     for t, (ours, theirs) in enumerate(zip(exact[:clear], accounts(recording.rows))):
-        for name, value in ours.items():
-            if name in AT_THE_POINT or name not in theirs or value is None or theirs[name] is None:
-                continue
-            error = relative_error(theirs[name], value)
-            allowed = base + SAFETY * floors[name][t] + _cancellation(name, recording.rows, t, recording.epsilon)
+        for name, value, other in _shared(ours, theirs):
+            error = relative_error(other, value)
+            derived = name == "x" or (name == "step" and "x" not in theirs)
+            floor = floors["x" if derived and "x" in ours else name][t]
+            allowed = base + SAFETY * floor
+            if derived:
+                lost = recording.epsilon * _size(recording.rows[t].x) + DOUBLE * _size(rows[t].x)
+                allowed += CANCELLED * lost / max(_size(value), _size(other), 1e-300)
+                if CANCELLED * lost > BLURRED * max(_size(value), _size(other)) > 0.0 and clear > t:
+                    clear, ended = t, f"from step {t} on rounding decides"
             allowed = allowed if allowed < BLURRED else np.inf
             errors.setdefault(name, np.full(len(rows), np.nan))[t] = error
             tolerances.setdefault(name, np.full(len(rows), np.nan))[t] = allowed
-            if first is None and not error <= allowed:
-                first = Difference(t, name, error, allowed)
+            if first is None and t < clear and not error <= allowed:
+                first = Difference(t, name, error, allowed, _in_words(other, value))
+        if t >= clear:
+            break
+    told = (
+        "oracles" in recording.facts if unanswered else firmly
+    )  # every question is on record; rounding changes nothing
+    if first is None and broke is not None and clear == len(rows) and told:
+        first = Difference(len(rows), "x", np.inf, 0.0, str(broke) if unanswered else f"goes on, and {ended}")
     return Match(errors, tolerances, first, max(0, min(clear, len(recording.rows)) - 1), ended)
 
 
@@ -133,26 +155,37 @@ def first_difference(
             return None if t > allowed.steps else Difference(t, "x", np.inf, 0.0)
         except Exception:
             return Difference(t, "x", np.inf, 0.0)
-        for name, value in ours.items():
-            if name in AT_THE_POINT or account.get(name) is None or value is None:
-                continue
-            error = relative_error(account[name], value)
+        for name, value, other in _shared(ours, account):
+            error = relative_error(other, value)
             curve = allowed.tolerances.get(name)
             limit = curve[t] if curve is not None and t < len(curve) and curve[t] == curve[t] else 1e-9
             if not error <= limit:
-                return Difference(t, name, error, float(limit))
+                return Difference(t, name, error, float(limit), _in_words(other, value))
     return None
 
 
 def accounts(rows: Iterable[Iterate]) -> Iterator[dict[str, Any]]:
-    """Of each row what it tells, in its order, ``step`` last; where a row has no step, the difference of its points."""
+    """Of each row what it tells, in the order of computation: what led to its point; ``step``, where it has none the
+    difference of two points, else that difference follows as ``x``; and last what the problem answers there."""
     previous = None
     for row in rows:
-        account = {name: value for name, value in row.quantities.items() if name != "step"}
-        derived = None if previous is None else np.asarray(row.x) - np.asarray(previous)
-        account["step"] = derived if previous is None or "step" not in row else row.step
+        account = {name: value for name, value in row.quantities.items() if name not in ("step", *AT_THE_POINT)}
+        moved = None if previous is None else np.asarray(row.x) - np.asarray(previous)
+        account["step"] = moved
+        if previous is not None and "step" in row:
+            account |= {"step": row.step, "x": moved}
+        account |= {name: row.quantities[name] for name in AT_THE_POINT if name in row}
         previous = row.x
         yield account
+
+
+def _shared(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """What both tell. A step that only one of them names is held against the way that the other went."""
+    if ("x" in ours) != ("x" in theirs):
+        ours, theirs = ({**account, "step": account.get("x", account["step"])} for account in (ours, theirs))
+    for name, value in ours.items():
+        if value is not None and theirs.get(name) is not None:
+            yield name, value, theirs[name]
 
 
 def relative_error(theirs: Any, ours: Any) -> float:
@@ -172,23 +205,46 @@ def relative_error(theirs: Any, ours: Any) -> float:
     return float(np.max(np.abs(ours - theirs), initial=0.0) / scale) if scale > 0.0 else 0.0
 
 
-def _cancellation(name: str, rows: tuple[Iterate, ...], t: int, epsilon: float) -> float:
-    """What is lost where a step is the difference of two points."""
-    if name != "step" or t == 0:
-        return 0.0
-    x, step = np.max(np.abs(rows[t - 1].x)), np.max(np.abs(rows[t].x - rows[t - 1].x))
-    return float(4.0 * epsilon * x / step) if step > 0.0 else 0.0
+def _in_words(theirs: Any, ours: Any) -> str:
+    """What a number cannot say of a difference: another kind, another shape, not finite."""
+    if isinstance(ours, (str, bool)) or isinstance(theirs, (str, bool)):
+        return f"is {theirs!r}, that of the reference {ours!r}"
+    if _kind(theirs) != _kind(ours):
+        turned = _kind(theirs) == _kind(_transposed(ours))
+        return f"is {_kind(theirs)}, that of the reference {_kind(ours)}" + (": transposed" if turned else "")
+    bad = [who for who, value in (("candidate", theirs), ("reference", ours)) if not _finite(value)]
+    if bad:
+        return f"is not finite in the {' and the '.join(bad)}"
+    turned = relative_error(theirs, _transposed(ours)) < 1e-3 * relative_error(theirs, ours)
+    return "is that of the reference transposed" if turned else ""
 
 
-def _walked(rows: Iterator[Iterate]) -> tuple[list[Iterate], str]:
+def _kind(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"a tuple of {len(value)} ({', '.join(map(_kind, value))})"
+    shape = np.shape(value)
+    return f"an array of shape {shape}" if shape else "a number"
+
+
+def _transposed(value: Any) -> Any:
+    return tuple(map(np.transpose, value)) if isinstance(value, tuple) else np.transpose(value)
+
+
+def _finite(value: Any) -> bool:
+    return all(np.all(np.isfinite(part)) for part in (value if isinstance(value, tuple) else (value,)))
+
+
+def _size(value: Any) -> float:
+    return float(np.max(np.abs(value)))
+
+
+def _walked(rows: Iterator[Iterate]) -> tuple[list[Iterate], Exception | None]:
     walked: list[Iterate] = []
     try:
         walked.extend(rows)
     except Exception as error:
-        if not walked:
-            raise
-        return walked, f"{type(error).__name__}: {error}"
-    return walked, ""
+        return walked, error
+    return walked, None
 
 
 def _raise_floors(

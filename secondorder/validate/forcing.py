@@ -8,6 +8,7 @@ answer is the recorded one. Both then see the same derivatives, and whatever dif
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -17,7 +18,8 @@ from secondorder.arrays import Array
 from secondorder.ledger import Ledger
 from secondorder.oracles import Problem
 from secondorder.run import Iterate
-from secondorder.validate.recording import UNSHIFTED, Recording, tapped
+from secondorder.validate.answers import NEAR
+from secondorder.validate.recording import UNSHIFTED, Query, Recording, tapped
 
 COINCIDENCE = 2.0**12
 """Points so many rounding units apart are one."""
@@ -36,6 +38,9 @@ def follow(
     """
     replay = Replay(recording, rounding)
     info = function.method  # type: ignore[attr-defined]
+    replay.one_point = recording.one_point and "f" not in info.oracles(
+        hyper
+    )  # a method that compares values tries points
     particles = info.kind == "sampler"
     ledger = Ledger(tapped(replay.problem, replay.answer), recording.rows[0].x, particles=particles)
     options: dict[str, Any] = {} if recording.grid is None else {"grid": recording.grid}
@@ -58,35 +63,47 @@ class Replay:
     def __init__(self, recording: Recording, rounding: np.random.Generator | None = None) -> None:
         self.recording, self.rounding = recording, rounding
         self.row, self.x = -1, recording.rows[0].x
-        self.problem = recording.problem if recording.problem is not None else _from_answers(recording)
+        self.one_point = recording.one_point
+        self._kinds: dict[int, dict[Any, tuple[list[Query], list[Array]]]] = {}
+        self.problem = recording.problem if recording.problem is not None else recording.answered
 
     def answer(self, batch: Problem, oracle: str, *arguments: Any, **options: float) -> Any:
         """The recorded answer to the same question, or that of the problem at the shifted point."""
         row = max(self.row, 0)
         if oracle in UNSHIFTED:
             point = arguments[0]
-        elif self.recording.one_point:
+        elif self.one_point:
             row += not np.array_equal(arguments[0], self.x)
             point = self.recording.rows[min(row, len(self.recording.rows) - 1)].x
         else:
             point = arguments[0] - (self.x - self.recording.rows[row].x)
         plain = [a for a in arguments[1:] if not isinstance(a, np.random.Generator)]
-        asked = [query for queries in self.recording.queries[max(row - 1, 0) : row + 2] for query in queries]
-        same = [q for q in asked if q.oracle == oracle and q.options == options and self._all_same(q, point, plain)]
-        if same:
-            return self._rounded(min(same, key=lambda query: np.max(np.abs(query.arguments[0] - point))).answer, oracle)
-        own = self.recording.batch(row) if self.recording.problem is not None else batch
-        return self._rounded(getattr(own, oracle)(point, *arguments[1:], **options), oracle)
+        query = self._same_asked(row, oracle, (point, *plain), options)
+        if query is not None:
+            return self._rounded(query.answer, oracle)
+        if self.recording.problem is None:
+            near = NEAR if self.rounding is None else np.inf
+            return self._rounded(self.recording.answered.recall(row, oracle, [point, *plain], options, near), oracle)
+        return self._rounded(getattr(self.recording.batch(row), oracle)(point, *arguments[1:], **options), oracle)
 
-    def _all_same(self, query: Any, point: Array, plain: list[Any]) -> bool:
-        given = [point, *plain]
-        return len(given) == len(query.arguments) and all(map(self._same, given, query.arguments))
+    def _same_asked(self, row: int, oracle: str, arguments: tuple[Any, ...], options: dict[str, float]) -> Query | None:
+        """The same question on record at this row or those beside it, the nearest if there are several."""
+        queries, stacks = self._nearby(row).get(_signature(oracle, arguments, options), ([], []))
+        apart, same = np.zeros(len(queries)), np.ones(len(queries), dtype=bool)
+        for argument, stack in zip(filter(_is_array, arguments), stacks):
+            size = np.max(np.abs(stack), axis=1, initial=1e-300)
+            error = np.max(np.abs(stack - argument.ravel()), axis=1, initial=0.0) / size
+            apart, same = np.maximum(apart, error), same & (error <= COINCIDENCE * self.recording.epsilon)
+        return queries[int(np.argmin(np.where(same, apart, np.inf)))] if np.any(same) else None
 
-    def _same(self, a: Any, b: Any) -> bool:
-        if not isinstance(a, np.ndarray):
-            return bool(a == b)
-        allowed = COINCIDENCE * self.recording.epsilon * max(float(np.max(np.abs(b))), 1e-300)
-        return a.shape == b.shape and float(np.max(np.abs(a - b))) <= allowed
+    def _nearby(self, row: int) -> dict[Any, tuple[list[Query], list[Array]]]:
+        """Questions of one kind together, with a matrix for each argument that is an array, a row for each question."""
+        if row not in self._kinds:
+            kinds: dict[Any, list[Query]] = {}
+            for query in itertools.chain(*self.recording.queries[max(row - 1, 0) : row + 2]):
+                kinds.setdefault(_signature(query.oracle, query.arguments, query.options), []).append(query)
+            self._kinds = {row: {kind: (queries, _stacked(queries)) for kind, queries in kinds.items()}}
+        return self._kinds[row]
 
     def _rounded(self, answer: Any, oracle: str = "") -> Any:
         if self.rounding is None or isinstance(answer, bool) or oracle in UNSHIFTED:
@@ -108,6 +125,20 @@ class Replay:
         """A generator that gives the same draws as the candidate's: the same seed, and the probes that it was seen to use."""
         generator = np.random.default_rng(self.recording.seed)
         return Draws(generator.bit_generator, self) if probes else generator
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray)
+
+
+def _signature(oracle: str, arguments: tuple[Any, ...], options: Mapping[str, float]) -> tuple[Any, ...]:
+    """What two questions share that can be the same: all but the numbers in their arrays."""
+    return oracle, *((a.shape if _is_array(a) else a) for a in arguments), *sorted(options.items())
+
+
+def _stacked(queries: list[Query]) -> list[Array]:
+    by_position = zip(*(filter(_is_array, query.arguments) for query in queries))
+    return [np.asarray([argument.ravel() for argument in arguments]) for arguments in by_position]
 
 
 class Draws(np.random.Generator):
@@ -139,17 +170,3 @@ class Draws(np.random.Generator):
         drawn = super().standard_normal(size, **options)
         used = self._probes(size) if isinstance(size, tuple) and len(size) == 2 else None
         return drawn if used is None else used
-
-
-def _from_answers(recording: Recording) -> Problem:
-    """A problem known by nothing but the answers on record."""
-
-    def unknown(oracle: str) -> Callable[..., Any]:
-        def ask(*arguments: Any, **options: float) -> Any:
-            raise ValueError(f"{oracle} is asked at a point that the recording has no answer for")
-
-        return ask
-
-    asked = {query.oracle for queries in recording.queries for query in queries}
-    oracles: dict[str, Any] = {oracle: unknown(oracle) for oracle in sorted(asked)}
-    return Problem(**oracles, x0=recording.rows[0].x, name="recorded")

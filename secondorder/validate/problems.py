@@ -21,12 +21,26 @@ def problems_for(info: Method) -> list[Problem]:
         return [problems.gaussian_mixture()]
     if {"lmo", "project"} & set(oracles):
         smooth = problems.ill_scaled_logistic(n=40, d=5, decades=0.5, l2=1e-2)
-        return [smooth.subject_to(sets.L1Ball(5, 3.0)), smooth.subject_to(sets.Simplex(5))]
+        return [smooth.subject_to(sets.L1Ball(5, 3.0)), smooth.subject_to(sets.Simplex(5)), beyond_a_face()]
     if "residual" in oracles:
-        return [problems.nist("Misra1a", start=2), problems.nist("Gauss1", start=2)]
+        return [problems.nist("Misra1a", start=1), *(problems.nist("MGH09", start=start) for start in (1, 2))]
     if info.family in ("natural", "kronecker", "diagonal", "least_squares"):
         return [network(), problems.rosenbrock()] if "signals" not in oracles else [network()]
-    return [problems.ill_scaled_logistic(n=40, d=5, decades=0.5, l2=1e-2), problems.rosenbrock()]
+    valleys = [problems.rosenbrock(), problems.himmelblau(), problems.chebyshev_rosenbrock()]
+    return [problems.ill_scaled_logistic(n=40, d=5, decades=0.5, l2=1e-2), *valleys, network()]
+
+
+def beyond_a_face() -> Problem:
+    """The square of a weighted distance to a point outside of a ball in the 1-norm: its solution lies on a face, and steps
+    are cut short."""
+    weights, centre = np.arange(1.0, 5.0), np.array([0.5, 2.0, -2.5, 2.5])
+    return Problem(
+        lambda x: float(0.5 * weights @ (x - centre) ** 2),
+        lambda x: weights * (x - centre),
+        lambda x: np.diag(weights),
+        name="beyond a face",
+        constraint=sets.L1Ball(4, 1.0),
+    )
 
 
 def network(examples: int = 24) -> Problem:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from tqdm.auto import tqdm
 
-from secondorder.arrays import Array
-from secondorder.ledger import Ledger
+from secondorder.arrays import Array, frozen
+from secondorder.ledger import Ledger, a_problem
 from secondorder.oracles import Problem
-from secondorder.run import Iterate, Iterates
+from secondorder.run import PATIENCE, Iterate, Iterates
 from secondorder.schedules import NoiseGrid
+from secondorder.validate.answers import Answered
 
 DOUBLE = float(np.finfo(np.float64).eps)
 
@@ -31,7 +34,7 @@ class Candidate:
         What the report calls it.
     iterates : function ``(problem, x, **options) -> generator of Iterate``
         Of the options ``rng``, ``batch_size`` and ``grid`` it is handed those that it names. Its problem is a
-        :class:`~secondorder.ledger.Ledger`: every answer is checked and frozen.
+        ``secondorder.ledger.Ledger``: every answer is checked and frozen.
     epsilon : float, default that of float64
         The rounding unit of the arithmetic it works in.
     """
@@ -57,7 +60,9 @@ class Recording:
     """A run of a candidate, a row for each iterate.
 
     ``queries[k]`` are those at the point of row k, or between it and the next. ``failure`` says in words why the run
-    ended early, if it did; the rows up to there are kept.
+    ended early, if it did; the rows up to there are kept. Of a run that was read from a file there is no ``problem``; ``hyper``
+    are the hyper-parameters on record, ``facts`` what is known of the problem, see
+    :class:`~secondorder.validate.answers.Answered`.
     """
 
     name: str
@@ -71,11 +76,22 @@ class Recording:
     failure: str = ""
     status: str = ""
     hyper: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def partial(self) -> bool:
+        """Whether it has no problem, and questions were asked that are not on record."""
+        return self.problem is None and "oracles" not in self.facts
+
+    @functools.cached_property
+    def answered(self) -> Answered:
+        """The problem as far as it is on record."""
+        return Answered(self)
 
     @functools.cached_property
     def one_point(self) -> bool:
         """Whether everything was asked at the iterates themselves, nothing at trial points between them."""
-        return all(
+        return not self.facts.get("searched") and all(
             any(np.array_equal(query.arguments[0], row.x) for row in self.rows[k : k + 2])
             for k, queries in enumerate(self.queries)
             for query in queries
@@ -123,7 +139,17 @@ def record(
     particles : bool, default False
         Whether it is a sampler, and x its cloud of particles.
     seconds : float, default 120
-        After so long no further step is taken.
+        A candidate that is not done by then is left to itself: the rows up to there are kept, with a ``failure``.
+
+    Returns
+    -------
+    Recording
+        Its start is the given one, rounded to the candidate's precision.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a problem that is none, or a start that does not fit it.
 
     >>> import secondorder as so
     >>> def descent(problem, x):
@@ -135,34 +161,43 @@ def record(
     (4, ['grad'])
     """
     asked: list[Query] = []
+    over = threading.Event()
 
     def ask(batch: Problem, oracle: str, *arguments: Any, **options: float) -> Any:
+        if over.is_set():
+            raise TimeoutError
         answer = getattr(batch, oracle)(*arguments, **options)
         kept = tuple(_copied(a) for a in arguments if not isinstance(a, np.random.Generator))
         asked.append(Query(oracle, kept, options, _copied(answer), batch))
         return answer
 
-    ledger = Ledger(tapped(problem, ask), x0, particles=particles)
+    ledger = Ledger(tapped(a_problem(problem), ask), x0, particles=particles)
+    if candidate.epsilon > DOUBLE:
+        ledger.x = frozen(ledger.x.astype(np.float32).astype(np.float64))
     start = np.array(ledger.x)
     rows: list[Iterate] = []
     queries: list[list[Query]] = []
-    failure = status = ""
+    ending: list[str] = []
     offered = {"rng": np.random.default_rng(seed), "batch_size": batch_size, "grid": grid}
     asked.clear()
-    began = time.perf_counter()
-    try:
-        with np.errstate(all="ignore"):
-            walk = candidate.iterates(ledger, ledger.x, **_accepted(candidate.iterates, offered))
-            while len(rows) <= steps and time.perf_counter() - began < seconds:
-                iterate = next(walk)
-                _check(iterate, start)
-                _assign(asked, iterate, rows, queries)
-                rows.append(iterate)
-    except StopIteration as end:
-        status = end.value or "finished"
-    except Exception as error:
-        said = " ".join(str(error).split()) or "nothing more"
-        failure = f"step {len(rows)}: {type(error).__name__}: {said}"
+
+    def walk() -> None:
+        try:
+            with np.errstate(all="ignore"):
+                iterates = candidate.iterates(ledger, ledger.x, **_accepted(candidate.iterates, offered))
+                while len(rows) <= steps and not over.is_set():
+                    iterate = next(iterates)
+                    _check(iterate, start)
+                    _assign(asked, iterate, rows, queries)
+                    rows.append(iterate)
+            ending.extend(("", ""))
+        except StopIteration as end:
+            ending.extend(("", str(end.value or "finished")))
+        except BaseException as error:  # a candidate may even call sys.exit
+            ending.extend((_told(error, len(rows)), ""))
+
+    _within(seconds, walk, over, rows, steps)
+    failure, status = tuple(ending) or (f"step {len(rows)}: it took longer than {seconds:g} s", "")
     return Recording(
         candidate.name, tuple(rows), tuple(map(tuple, queries)), problem, candidate.epsilon, batch_size, seed, grid,
         failure, status,
@@ -181,6 +216,29 @@ def tapped(problem: Problem, ask: Callable[..., Any]) -> Problem:
 
     tap.batches = batches  # type: ignore[method-assign]
     return tap
+
+
+def _within(seconds: float, work: Callable[[], None], over: threading.Event, rows: list[Iterate], steps: int) -> None:
+    """Do it on a thread that is left alone when the time is over; a bar tells of its rows if it takes long."""
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    try:
+        worker.join(min(PATIENCE, seconds))
+        end = time.monotonic() + seconds - PATIENCE
+        if worker.is_alive() and end > time.monotonic():
+            with tqdm(total=steps, desc="candidate", leave=False, disable=None) as bar:
+                while worker.is_alive() and time.monotonic() < end:
+                    worker.join(0.1)
+                    bar.update(len(rows) - 1 - bar.n)
+    finally:
+        over.set()
+
+
+def _told(error: BaseException, step: int) -> str:
+    said = " ".join(str(error).split()) or "nothing more"
+    if "read-only" in said:
+        said += " (what is handed to a candidate, and what it has yielded, must not be written to)"
+    return f"step {step}: {type(error).__name__}: {said}"
 
 
 def _accepted(function: Callable[..., Any], offered: dict[str, Any]) -> dict[str, Any]:

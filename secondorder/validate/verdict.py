@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import itertools
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
 from secondorder.arrays import norm
 from secondorder.catalogue import find
-from secondorder.ledger import a_problem
+from secondorder.ledger import Ledger, a_problem
 from secondorder.oracles import Problem
+from secondorder.run import Iterate
 from secondorder.schedules import NoiseGrid, noise_grid
 from secondorder.validate.adapters import as_candidate
+from secondorder.validate.answers import require_answers
 from secondorder.validate.comparison import AT_THE_POINT, Difference, Match, accounts, match
 from secondorder.validate.problems import problems_for
 from secondorder.validate.recording import Candidate, Recording, record
 
+NEGLIGIBLE = 1e-6
+"""A step that is so much shorter than the longest is none that a candidate must take."""
+
 
 @dataclass(frozen=True)
 class Finding:
-    """The answer of one named check: ``passed`` is None where it does not apply."""
+    """The answer of one named check: ``passed`` is None where it does not apply, or only measures; false if it failed."""
 
     name: str
     passed: bool | None
@@ -33,8 +40,11 @@ class Finding:
     measured: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        mark = {True: "passed", False: "FAILED", None: "not applicable"}[self.passed]
+        mark = {True: "passed", False: "FAILED", None: "measured" if self.measured else "not applicable"}[self.passed]
         return f"{self.name}: {mark}. {self.words}"
+
+    def __bool__(self) -> bool:
+        return self.passed is not False
 
 
 @dataclass(frozen=True)
@@ -43,7 +53,21 @@ class Report:
 
     ``first`` is the first difference, ``errors`` and ``tolerances`` a curve for each quantity, ``free`` the distance of
     the two when each runs by itself (relative to the size of x), ``explanation`` the smallest set of changes to the reference
-    under which it agrees, ``findings`` the named checks, ``failure`` what went wrong in the candidate.
+    under which it agrees, ``findings`` the named checks, ``failure`` what went wrong in the candidate, ``missing`` what only
+    the reference exposes, ``agreed`` the problems on which it agreed before this one, ``status`` why the candidate ended
+    before the last step.
+
+    >>> import secondorder as so
+    >>> print(check(so.diagonal.adam, "adam", so.problems.rosenbrock(), steps=5, beta2=0.99, diagnose=False, probes=False))
+    adam against adam(beta2=0.99) on rosenbrock: DIFFERS
+      step 1, `second_moment`: differs by 9.0e-01 of its size, where rounding explains 2.6e-13
+      quantity       largest error  at step  allowed there  differs from
+      grad                 0.0e+00        0        2.4e-13             -
+      first_moment         0.0e+00        1        2.5e-13             -
+      second_moment        9.0e-01        1        2.6e-13        step 1
+      step                 1.5e-04        5        2.7e-13        step 2
+      x                    1.5e-04        5        2.3e-12        step 2
+      running free: x apart by 2.8e-07 of its size after 5 steps
     """
 
     candidate: str
@@ -57,10 +81,20 @@ class Report:
     findings: tuple[Finding, ...] = ()
     failure: str = ""
     missing: tuple[str, ...] = ()
+    agreed: tuple[str, ...] = ()
+    status: str = ""
+
+    columns: ClassVar = ("quantity", "largest error", "at step", "allowed there", "differs from")
 
     @property
     def agrees(self) -> bool:
-        return not self.failure and self.first is None and not any(f.passed is False for f in self.findings)
+        known = not any(finding.passed is False for finding in self.findings)
+        return known and not self.failure and self.first is None and self.steps > 0
+
+    @property
+    def differs(self) -> bool:
+        """Whether it does not agree, and there was something to judge; both may break down before their first step."""
+        return not self.agrees and bool(self.failure or self.first or self.steps)
 
     @property
     def first(self) -> Difference | None:
@@ -81,37 +115,77 @@ class Report:
     @property
     def verdict(self) -> str:
         """One sentence."""
-        if self.failure:
-            return f"it broke down at {self.failure}"
+        broke = f"it broke down at {self.failure}" if self.failure else ""
         if self.first is not None:
             why = f"; {self.explanation}" if self.explanation is not None else ""
-            return f"{self.first}{why}"
+            return f"{self.first}{why}" + (f"; {broke}" if broke else "")
+        if broke:
+            return broke
+        if self.steps == 0:
+            return f"nothing could be judged: {self.match.ended or self.status or 'it took no step'}"
         failed = [finding for finding in self.findings if finding.passed is False]
         if failed:
             return f"the steps agree to {self.match.worst:.1e}, but {failed[0].name}: {failed[0].words}"
-        return f"it agrees to {self.match.worst:.1e} for {self.steps} steps"
+        steps = "1 step" if self.steps == 1 else f"{self.steps} steps"
+        return f"it agrees to {self.match.worst:.1e} for {steps}"
+
+    @property
+    def headline(self) -> str:
+        """Who was held against what, on which problems."""
+        hyper = ", ".join(f"{name}={value!r}" for name, value in self.hyper.items())
+        names = [*self.agreed, self.problem] if self.agrees else [self.problem]
+        return (
+            f"{self.candidate} against {self.method}({hyper}) on {' and '.join(names)}: "
+            + ("agrees" if self.agrees else "DIFFERS" if self.first is not None or self.steps else "NOT JUDGED")
+            + (f" (agrees on {' and '.join(self.agreed)})" if self.agreed and not self.agrees else "")
+        )
+
+    def table(self) -> list[tuple[str, ...]]:
+        """For each quantity its largest error, where that was, what was allowed there, and from where on it differs."""
+        rows: list[tuple[str, ...]] = []
+        for name, curve in self.errors.items():
+            t, allowed = int(np.nanargmax(curve)), self.tolerances[name]
+            over = np.flatnonzero(curve > allowed)
+            since = f"step {over[0]}" if len(over) else "-"
+            rows.append((name, f"{curve[t]:.1e}", str(t), f"{allowed[t]:.1e}", since))
+        return rows
+
+    def notes(self) -> list[str]:
+        """What else there is to know."""
+        notes = []
+        if self.missing:
+            notes.append(f"not exposed by the candidate, and not compared: {', '.join(self.missing)}")
+        if self.free is not None and len(self.free):
+            notes.append(f"running free: x apart by {self.free[-1]:.1e} of its size after {len(self.free) - 1} steps")
+        if self.match.ended and not self.failure and self.steps:
+            notes.append(f"judged up to step {self.steps}: {self.match.ended.removeprefix('Unanswered: ')}")
+        if self.status and self.steps:
+            notes.append(f"the candidate ended by itself: {self.status}")
+        return [*notes, *map(str, self.findings)]
+
+    def plot(self) -> Any:
+        """A matplotlib figure of the error curves, what is allowed, and the first difference."""
+        from secondorder.validate.curves import figure
+
+        return figure(self)
+
+    def _repr_html_(self) -> str:
+        from secondorder.validate.curves import html
+
+        return html(self)
 
     def __bool__(self) -> bool:
         return self.agrees
 
     def __str__(self) -> str:
-        hyper = ", ".join(f"{name}={value!r}" for name, value in self.hyper.items())
-        lines = [
-            f"{self.candidate} against {self.method}({hyper}) on {self.problem}: {'agrees' if self.agrees else 'DIFFERS'}",
-            f"  {self.verdict}",
-        ]
+        lines = [self.headline, f"  {self.verdict}"]
         if self.errors:
-            lines.append(f"  {'quantity':<20}{'largest error':>14}{'at step':>9}{'allowed there':>15}")
-        for name, curve in self.errors.items():
-            t = int(np.nanargmax(curve))
-            lines.append(f"  {name:<20}{curve[t]:>14.1e}{t:>9}{self.tolerances[name][t]:>15.1e}")
-        if self.missing:
-            lines.append(f"  not exposed by the candidate, and not compared: {', '.join(self.missing)}")
-        if self.free is not None and len(self.free):
-            lines.append(f"  running free: x apart by {self.free[-1]:.1e} of its size after {len(self.free) - 1} steps")
-        if self.match.ended and not self.failure:
-            lines.append(f"  judged up to step {self.steps}: {self.match.ended}")
-        return "\n".join([*lines, *(f"  {finding}" for finding in self.findings)])
+            table = [self.columns, *self.table()]
+            widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+            for first, *rest in table:
+                cells = [cell.rjust(width + 2) for cell, width in zip(rest, widths[1:], strict=True)]
+                lines.append(f"  {first.ljust(widths[0])}{''.join(cells)}")
+        return "\n".join([*lines, *(f"  {note}" for note in self.notes())])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dictionaries; numbers that are not finite become None."""
@@ -134,6 +208,8 @@ class Report:
                 "findings": [vars(finding) for finding in self.findings],
                 "failure": self.failure,
                 "missing": self.missing,
+                "agreed": self.agreed,
+                "status": self.status,
             }
         )
 
@@ -152,6 +228,7 @@ def check(
     tolerance: float | None = None,
     grid: NoiseGrid | None = None,
     diagnose: bool = True,
+    probes: bool = True,
     **hyper: Any,
 ) -> Report:
     """Hold an implementation against the reference, and be told the first thing that differs.
@@ -177,6 +254,8 @@ def check(
         For samplers.
     diagnose : bool, default True
         Search for what explains a difference.
+    probes : bool, default True
+        Run the named checks of :mod:`secondorder.validate.probes` on candidate and reference, for the report's ``findings``.
     **hyper
         Hyper-parameters of the reference: what the candidate claims to use.
 
@@ -198,6 +277,7 @@ def check(
     function = find(method)
     info = function.method  # type: ignore[attr-defined]
     hyper = info.check(hyper)
+    judged: Candidate | Recording = candidate
     if isinstance(candidate, Recording):
         recordings = [candidate]
     else:
@@ -206,14 +286,19 @@ def check(
             recordings = [judged]
         else:
             problems = problems_for(info) if problem is None else [a_problem(problem)]
-            recordings = _records(judged, info, problems, x0, steps, seed, hyper, grid)  # type: ignore[assignment]
-    report = None
+            recordings = _records(judged, info, problems, x0, steps, seed, hyper, grid)
+    reports: list[Report] = []
     for recording in recordings:
-        report = _judged(function, hyper, recording, tolerance, diagnose)
-        if not report.agrees:
+        reports.append(_judged(function, hyper, recording, tolerance, diagnose))
+        if reports[-1].differs:
             break
-    assert report is not None
-    return report
+    judged_by = [report for report in reports if report.agrees or report.differs] or reports
+    answered: tuple[Finding, ...] = ()
+    if probes and isinstance(judged, Candidate) and not judged_by[-1].failure:
+        from secondorder.validate.probes import findings
+
+        answered = findings(judged, function, hyper)
+    return replace(judged_by[-1], agreed=tuple(report.problem for report in judged_by[:-1]), findings=answered)
 
 
 def assert_matches(
@@ -248,6 +333,7 @@ def _records(
         if particles and x0 is None:
             scale = 1.0 if grid is None else grid.levels[0].sigma
             start = scale * np.random.default_rng(seed).standard_normal((50, problem.x0.shape[0]))  # type: ignore[union-attr]
+        info.require(Ledger(problem, start, particles=particles), hyper)
         yield record(
             candidate, problem, start, steps=steps, seed=seed, batch_size=hyper.get("batch_size"), grid=grid,
             particles=particles,
@@ -260,14 +346,26 @@ def _judged(
     info = function.method  # type: ignore[attr-defined]
     name = "recorded" if recording.problem is None else recording.problem.name
     if not recording.rows:
-        nothing = Match({}, {}, None, 0)
-        return Report(recording.name, info.name, hyper, name, recording.epsilon, nothing, failure=recording.failure)
-    hyper = {**recording.hyper, **hyper}
+        alone = _alone(function, hyper, recording)
+        both = alone is not None and alone.failure == recording.failure
+        nothing = Match({}, {}, None, 0, f"both break down at {recording.failure}" if both else "")
+        return Report(
+            recording.name, info.name, hyper, name, recording.epsilon, nothing,
+            failure="" if both else recording.failure, status=recording.status,
+        )  # fmt: skip
+    hyper = {**info.check(recording.hyper), **hyper}
+    require_answers(info, hyper, recording)
     found = match(function, hyper, recording, tolerance)
+    if recording.partial and "trials" in (*found.errors, *_missing(function, hyper, recording, found)):
+        recording = replace(recording, facts={**recording.facts, "searched": True})
+        found = match(function, hyper, recording, tolerance)
+    if "Unanswered: " in found.ended and not found.steps and found.first is None:
+        raise ValueError(f"{recording.name} cannot be judged: {found.ended.partition('Unanswered: ')[2]}")
     own = _alone(function, hyper, recording)
+    found = _ended(found, info, recording, own)
     failure = "" if own is not None and own.failure == recording.failure else recording.failure
     explanation = None
-    if diagnose and found.first is not None and not failure:
+    if diagnose and found.first is not None:
         from secondorder.validate.diagnosis import explain
 
         explanation = explain(function, hyper, recording, found)
@@ -282,7 +380,30 @@ def _judged(
         explanation=explanation,
         failure=failure,
         missing=_missing(function, hyper, recording, found),
+        status=recording.status,
     )
+
+
+def _ended(found: Match, info: Any, recording: Recording, own: Recording | None) -> Match:
+    """An end before its time is a difference: where the noise levels say how many steps there are, and where one says that
+    it can go no further, and the other can."""
+    if own is None or found.first is not None or recording.failure or "rounding" in found.ended:
+        return found
+    last, end = len(recording.rows) - 1, len(own.rows) - 1
+    shorter, longer = (recording, own) if last < end else (own, recording)
+    who = ("", ", the reference ") if last < end else ("goes on, the reference ", "")
+    if info.grid is not None and last != end:
+        note = f"ends after {last} steps, the reference after {end}"
+    elif info.grid is None and ":" in shorter.status and _goes_on(longer.rows, len(shorter.rows) - 1):
+        note = f"{who[0]}ends ({shorter.status})" + (f"{who[1]}goes on" if who[1] else "")
+    else:
+        return found
+    return replace(found, first=Difference(min(last, end) + 1, "x", math.inf, 0.0, note))
+
+
+def _goes_on(rows: Sequence[Iterate], end: int) -> bool:
+    moved = [norm(b.x - a.x) for a, b in itertools.pairwise(rows)]
+    return max(moved[end:], default=0.0) > NEGLIGIBLE * max(moved, default=0.0)
 
 
 def _missing(
@@ -290,9 +411,11 @@ def _missing(
 ) -> tuple[str, ...]:
     from secondorder.validate.forcing import follow
 
-    rows = [row for row, _ in zip(follow(function, hyper, recording), range(2))]
+    rows: list[Iterate] = []
+    with contextlib.suppress(Exception):
+        rows.extend(itertools.islice(follow(function, hyper, recording), 2))
     told = dict.fromkeys(name for account in accounts(rows) for name in account)
-    return tuple(name for name in told if name not in (*found.errors, *AT_THE_POINT))
+    return tuple(name for name in told if name not in (*found.errors, *AT_THE_POINT, "x"))
 
 
 def _alone(function: Callable[..., Any], hyper: Mapping[str, Any], recording: Recording) -> Recording | None:
@@ -302,8 +425,8 @@ def _alone(function: Callable[..., Any], hyper: Mapping[str, Any], recording: Re
     return record(
         Candidate("reference", functools.partial(function, **hyper)),
         recording.problem,
-        recording.rows[0].x,
-        steps=len(recording.rows) - (not recording.failure),
+        recording.rows[0].x if recording.rows else None,
+        steps=len(recording.rows) + 10 * bool(recording.status) if recording.grid is None else 100_000,
         seed=recording.seed,
         grid=recording.grid,
         particles=function.method.kind == "sampler",  # type: ignore[attr-defined]

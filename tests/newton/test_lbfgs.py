@@ -83,3 +83,24 @@ def test_a_gradient_that_promises_too_much_stalls():
     spike = so.Problem(lambda x: float(x[0] != 1.0), np.ones_like, x0=[1.0])
     history = so.minimize(spike, "lbfgs")
     assert (history.status, len(history)) == ("stalled", 1)
+
+
+def test_a_fixed_step_is_that_of_the_recursion_and_the_first_at_most_one_in_sum():
+    problem = logistic()
+    for fixed_step in (1.0, 0.5):
+        history = so.minimize(problem, "lbfgs", fixed_step=fixed_step, keep=("x", "step"), steps=8)
+        first = problem.grad(problem.x0)
+        size = fixed_step * min(1.0, 1.0 / np.abs(first).sum())
+        np.testing.assert_allclose(history["step"][1], -size * first, rtol=1e-12)
+        assert history.oracle["f"] == 0 and history.oracle["grad"] == 9
+        assert set(history["step_size"][2:]) == {fixed_step} and set(history["trials"][1:]) == {1}
+        x = history["x"]
+        pairs = [(x[k + 1] - x[k], problem.grad(x[k + 1]) - problem.grad(x[k])) for k in range(4)]
+        expected = -fixed_step * dense(pairs, history.d) @ problem.grad(x[4])
+        np.testing.assert_allclose(history["step"][5], expected, rtol=0, atol=1e-6 * np.linalg.norm(expected))
+
+
+def test_the_first_fixed_step_is_cut_where_the_gradient_is_long():
+    problem = so.problems.quadratic([1.0, 100.0], x0=[3.0, 4.0])
+    step = so.minimize(problem, "lbfgs", fixed_step=1.0, keep="step", steps=1)["step"][1]
+    assert np.abs(step).sum() == pytest.approx(1.0, rel=1e-12)

@@ -1,0 +1,1 @@
+"""What is held against the references: a module for each group, with ``cases()``."""
