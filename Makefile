@@ -1,7 +1,7 @@
 # Each target sets up what it needs: a machine with Python 3.11-3.13, git and make is enough.
 
 PYTHON ?= $(firstword $(foreach p,python3.12 python3.13 python3.11 python3,$(shell command -v $(p) >/dev/null 2>&1 && $(p) -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] <= (3,13))' 2>/dev/null && echo $(p))))
-SOURCES := $(shell git ls-files secondorder book notebooks _config.yml _toc.yml 2>/dev/null)
+SOURCES := $(shell git ls-files secondorder book notebooks 'benchmarks/*.json' _config.yml _toc.yml 2>/dev/null)
 CHAPTERS = $(shell grep -l '^kernelspec' $(filter book/%.md,$(SOURCES)))
 EXERCISES = $(filter notebooks/%_exercise.ipynb,$(SOURCES))
 BOOK := _build/html/index.html

@@ -13,6 +13,7 @@ import argparse
 import importlib.util
 import json
 import random
+import sys
 import time
 import warnings
 from collections import Counter, defaultdict
@@ -27,7 +28,7 @@ def load_mutants():
     path = HERE.parent / "tests" / "validate" / "mutants.py"
     spec = importlib.util.spec_from_file_location("mutants", path)
     module = importlib.util.module_from_spec(spec)
-    __import__("sys").modules["mutants"] = module
+    sys.modules["mutants"] = module
     spec.loader.exec_module(module)
     return module
 

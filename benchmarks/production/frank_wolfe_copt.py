@@ -13,7 +13,7 @@ import numpy as np
 import secondorder as so
 from production.records import Case
 from secondorder.validate import Candidate, Finding, Report, check, record
-from secondorder.validate.adapters import _handed
+from secondorder.validate.adapters import handed
 
 STEPS = 30
 RADIUS = 3.0
@@ -48,7 +48,7 @@ def candidate(step: str, told: list[dict[str, float]] | None = None) -> Candidat
                     **options,
                 )
 
-        yield from _handed(solve)
+        yield from handed(solve)
 
     return Candidate(f"copt {step}", iterates)
 

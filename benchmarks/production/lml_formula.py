@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from production.records import Case, _of_report
+from production.records import Case, of_report
 from secondorder.run import Iterate
+from secondorder.schedules import noise_grid
 from secondorder.validate import Candidate, check_sampler
 
 RHO = 0.7
@@ -41,18 +42,16 @@ def sampler(base: str, kappa: float, dtype: str = "float64") -> Candidate:
 
 def held(base: str, kappa: float) -> dict[str, Any]:
     """Against ``lml`` with the same constants."""
-    from secondorder.schedules import noise_grid
-
     grid = {"grid": noise_grid(20, "flow")} if base == "flow" else {}
     report = check_sampler(sampler(base, kappa), "lml", base=base, kappa=kappa, rho=RHO, **grid)
-    return {**_of_report(report), **SOURCE}
+    return {**of_report(report), **SOURCE}
 
 
 def plain() -> dict[str, Any]:
     """With kappa = 0 against DDIM, in double and single precision."""
     double = check_sampler(sampler("ddim", 0.0), "ddim")
     single = check_sampler(sampler("ddim", 0.0, "float32"), "ddim")
-    found = {**_of_report(double), **SOURCE}
+    found = {**of_report(double), **SOURCE}
     assert single.free is not None
     residue = float(single.free[-1])
     found["evidence"] = {**found["evidence"], "float32": residue}

@@ -36,7 +36,7 @@ def record_of(case: Case, package: str) -> dict[str, Any]:
         answer = case.run()
     except Exception as error:
         answer = {"verdict": "failed", "words": f"{type(error).__name__}: {error}"}
-    found = _of_report(answer) if isinstance(answer, Report) else answer
+    found = of_report(answer) if isinstance(answer, Report) else answer
     if isinstance(found, Finding):
         found = (found,)
     if isinstance(found, tuple):
@@ -58,7 +58,8 @@ def record_of(case: Case, package: str) -> dict[str, Any]:
     }
 
 
-def _of_report(report: Report) -> dict[str, Any]:
+def of_report(report: Report) -> dict[str, Any]:
+    """The fields of the record that a report tells."""
     plain = report.to_dict()
     explained = report.explanation is not None and bool(report.explanation.switches)
     kinds = {"agrees": report.agrees, "failed": bool(report.failure), "departs": explained}

@@ -9,7 +9,7 @@ import numpy as np
 from diffusers import schedulers
 
 import secondorder as so
-from production.records import Case, _of_report
+from production.records import Case, of_report
 from secondorder.validate import check, check_sampler, from_scheduler, record
 
 BETAS = {"num_train_timesteps": 1000, "beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear"}
@@ -25,7 +25,7 @@ def scheduler_case(name: str, method: str, hyper: dict[str, Any], note: str = ""
 
     def run() -> dict[str, Any]:
         report = check_sampler(lambda steps: from_scheduler(make, steps, name=name), method, steps=STEPS, **hyper)
-        found = _of_report(report)
+        found = of_report(report)
         if report.free is not None:
             found["evidence"]["free"] = float(report.free[-1])
             found["words"] += f"; running free the particles end {report.free[-1]:.1e} apart"
@@ -56,7 +56,7 @@ def uneven() -> dict[str, Any]:
         noise = -n * law.score(x, alpha=s, sigma=n)
         x = s_next * (x - n * noise) / s + n_next * noise
     apart = float(np.max(np.abs(x - theirs)) / np.max(np.abs(theirs)))
-    found = _of_report(report)
+    found = of_report(report)
     if not report.agrees and apart < 1e-5:
         found["verdict"] = "departs"
         found["words"] += (

@@ -26,7 +26,7 @@ from secondorder.validate import (
     from_scipy_least_squares,
     record,
 )
-from secondorder.validate.adapters import _handed
+from secondorder.validate.adapters import handed
 
 STEPS = 20
 
@@ -54,7 +54,7 @@ def krylov(inexact: bool) -> Callable[[Any, Any, float], Any]:
     return solver
 
 
-def network() -> Any:
+def logistic() -> Any:
     """Convex and smooth, with a Hessian that changes."""
     return so.problems.ill_scaled_logistic(n=40, d=5, decades=0.5, l2=1e-2)
 
@@ -76,11 +76,11 @@ def trust_exact() -> dict[str, Any]:
             )
 
         yield Iterate(x)
-        yield from _handed(solve)
+        yield from handed(solve)
 
     hyper = {"initial_radius": 1.0, "max_radius": 1000.0, "acceptance": 0.1}
     reports = [
-        check(each, "trust_region", network(), steps=STEPS, probes=False, diagnose=False, **hyper)
+        check(each, "trust_region", logistic(), steps=STEPS, probes=False, diagnose=False, **hyper)
         for each in (from_scipy("trust-exact", **options), Candidate("tight", tight))
     ]
     loose, accurate = reports
@@ -98,7 +98,7 @@ def trust_exact() -> dict[str, Any]:
 
 def newton_cg() -> tuple[Finding, ...]:
     """Every step against the conjugate gradient iterates of its system, and the rule that chose among them."""
-    problem = network()
+    problem = logistic()
     run = record(from_scipy("Newton-CG", xtol=0.0), problem, steps=STEPS)
     angles, chosen, ended, lengths = [], [], [], []
     for before, after in itertools.pairwise(run.rows):

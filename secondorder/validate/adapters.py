@@ -19,6 +19,7 @@ from secondorder.arrays import Array
 from secondorder.ledger import Ledger
 from secondorder.run import Iterate, Iterates
 from secondorder.schedules import NoiseGrid
+from secondorder.validate.files import read_run
 from secondorder.validate.recording import Candidate, Recording
 
 NAMES = {
@@ -27,6 +28,9 @@ NAMES = {
     **dict.fromkeys(("hessian", "exp_hessian_diag", "hessian_diagonal"), "hessian_diagonal"),
 }
 """What other libraries call a quantity, and what it is called here."""
+
+TAKEN = ("x", "self")
+"""What a row has already, and no state can be shown as."""
 
 ELSEWHERE = ("step", "count", "n_iter", "func_evals", "f", "grad", "x")
 """What other libraries keep under names that mean something else here, or what the problem has told."""
@@ -38,8 +42,6 @@ def as_candidate(candidate: Any) -> Candidate | Recording:
     if isinstance(candidate, (Candidate, Recording)):
         return candidate
     if isinstance(candidate, (str, os.PathLike)):
-        from secondorder.validate.vectors import read_run
-
         return read_run(candidate)
     name = getattr(candidate, "__name__", type(candidate).__name__)
     if hasattr(candidate, "method") or inspect.isgeneratorfunction(candidate):
@@ -77,12 +79,22 @@ def from_step(
     dtype : str, default "float64"
         Of the arrays it is given, and the tolerance.
 
+    Returns
+    -------
+    Candidate
+        What the function does wrong ends in the report.
+
+    Raises ``TypeError`` or ``ValueError`` for a dtype that is none of floating-point numbers.
+
     >>> import secondorder as so
     >>> def step(params, grad, state):
     ...     return params - 1e-3 * grad / (abs(grad) + 1e-8), state
     >>> so.validate.check(from_step(step), "adam", beta1=0.0, beta2=0.0).agrees
     True
     """
+    if not callable(step):
+        raise TypeError(f"step must be a function (params, grad, state) -> (params, state); got {type(step).__name__}")
+    epsilon = _rounding_unit(dtype)
     named = set(_parameters(step)) & {"rng", "hvp"}
 
     def iterates(problem: Ledger, x: Array, *, batch_size: int | None = None, rng: Any = None) -> Iterates:
@@ -98,7 +110,7 @@ def from_step(
             yield Iterate(params.astype(np.float64), **quantities(present))
         return "finished"
 
-    return Candidate(name or str(getattr(step, "__name__", "step")), iterates, float(np.finfo(dtype).eps))
+    return Candidate(name or str(getattr(step, "__name__", "step")), iterates, epsilon)
 
 
 def from_torch(make: Callable[..., Any], dtype: str = "float64", name: str | None = None, **options: Any) -> Candidate:
@@ -120,7 +132,16 @@ def from_torch(make: Callable[..., Any], dtype: str = "float64", name: str | Non
     of ``torch.autograd.grad`` is answered by the problem's ``hvp``. One whose ``step`` needs a closure is given it. The
     tensors in its state are shown to the comparison. It may write to ``p.grad``, which is its own.
 
-    Raises ``ModuleNotFoundError`` without PyTorch. What the optimiser does wrong ends in the report.
+    Returns
+    -------
+    Candidate
+        What the optimiser does wrong ends in the report.
+
+    Raises ``ModuleNotFoundError`` without PyTorch, ``ValueError`` for a dtype that is none of its floating-point types.
+
+    >>> import torch                                                          # doctest: +SKIP
+    >>> so.validate.check(from_torch(torch.optim.Adam, lr=1e-3), "adam").agrees   # doctest: +SKIP
+    True
     """
     torch = importlib.import_module("torch")
     kind = getattr(torch, dtype, None)
@@ -168,7 +189,22 @@ def from_optax(transform: Any, dtype: str = "float64", name: str | None = None) 
     name : str, optional
 
     Where JAX is not installed, the arrays are NumPy's. Arrays and numbers in the state are shown to the comparison.
+
+    Returns
+    -------
+    Candidate
+        What the transformation does wrong ends in the report.
+
+    Raises ``TypeError`` or ``ValueError`` for a dtype that is none of floating-point numbers.
+
+    >>> import collections, secondorder as so
+    >>> transform = collections.namedtuple("Transformation", "init update")   # of that shape, as those of optax are
+    >>> descent = transform(lambda params: (), lambda grads, state, params: ([-1e-3 * g for g in grads], state))
+    >>> so.validate.record(from_optax(descent), so.problems.quadratic([1.0, 2.0]), [1.0, 1.0], steps=1).rows[1].x
+    array([0.999, 0.998])
     """
+
+    epsilon = _rounding_unit(dtype)
 
     def iterates(problem: Ledger, x: Array, *, batch_size: int | None = None, rng: Any = None) -> Iterates:
         jax = importlib.import_module("jax") if importlib.util.find_spec("jax") else None
@@ -189,7 +225,7 @@ def from_optax(transform: Any, dtype: str = "float64", name: str | None = None) 
             yield Iterate(_vector(params), **told)
         return "finished"
 
-    return Candidate(name or "optax transformation", iterates, float(np.finfo(dtype).eps))
+    return Candidate(name or "optax transformation", iterates, epsilon)
 
 
 def from_scipy(method: str = "Newton-CG", name: str | None = None, **options: Any) -> Candidate:
@@ -202,6 +238,11 @@ def from_scipy(method: str = "Newton-CG", name: str | None = None, **options: An
     name : str, optional
     **options
         Of the method: ``gtol``, ``xtol``, ``maxiter`` …
+
+    Returns
+    -------
+    Candidate
+        What SciPy raises, also for an unknown method, ends in the report.
 
     >>> import secondorder as so
     >>> from secondorder.validate import record
@@ -226,7 +267,7 @@ def from_scipy(method: str = "Newton-CG", name: str | None = None, **options: An
             return minimize(problem.f, np.array(x), method=method, callback=tell, options=options, **derivatives)
 
         yield Iterate(x)
-        result = yield from _handed(solve)
+        result = yield from handed(solve)
         return "finished" if result.success else f"stalled: {result.message}"
 
     return Candidate(name or f"scipy {method}", iterates)
@@ -242,6 +283,16 @@ def from_scipy_least_squares(method: str = "lm", name: str | None = None, **opti
     name : str, optional
     **options
         For ``least_squares``: ``xtol``, ``x_scale`` …
+
+    Returns
+    -------
+    Candidate
+        What SciPy raises ends in the report.
+
+    >>> import secondorder as so
+    >>> run = so.validate.record(from_scipy_least_squares("lm"), so.problems.nist("Misra1a", start=2), steps=50)
+    >>> run.status, run.rows[-1].x.round(2)
+    ('finished', array([238.94,   0.  ]))
     """
     from scipy.optimize import least_squares
 
@@ -255,7 +306,7 @@ def from_scipy_least_squares(method: str = "lm", name: str | None = None, **opti
             tell(result.x)
             return result
 
-        result = yield from _handed(solve)
+        result = yield from handed(solve)
         return "finished" if result.success else f"stalled: {result.message}"
 
     return Candidate(name or f"scipy least_squares {method}", iterates)
@@ -276,6 +327,13 @@ def from_scheduler(make: Callable[[], Any], steps: int = 20, *, name: str | None
     -------
     (Candidate, NoiseGrid)
         ``check(candidate, "ddim", grid=grid)`` leads both through the same levels. The tolerance is that of float32.
+
+    Raises ``ModuleNotFoundError`` without PyTorch; what ``make`` or ``set_timesteps`` raises is passed on.
+
+    >>> from diffusers import DDIMScheduler                                   # doctest: +SKIP
+    >>> candidate, grid = from_scheduler(lambda: DDIMScheduler(clip_sample=False), 25)   # doctest: +SKIP
+    >>> so.validate.check(candidate, "ddim", grid=grid).agrees                # doctest: +SKIP
+    True
     """
     torch = importlib.import_module("torch")
 
@@ -308,6 +366,7 @@ def quantities(state: Any, names: Mapping[str, str] = NAMES) -> dict[str, Any]:
     return {
         names.get(key, key): np.array(value)
         for key, value in state.items()
+        if isinstance(key, str) and key not in TAKEN
         if isinstance(value, numbers) and not (key in ELSEWHERE and np.ndim(value) == 0)
     }
 
@@ -327,6 +386,13 @@ def _stepped(
     if new.dtype.kind not in "fiu":
         raise TypeError(f"step must return params of real numbers; got dtype {new.dtype}")
     return new.astype(params.dtype), answer[1]
+
+
+def _rounding_unit(dtype: Any) -> float:
+    try:
+        return float(np.finfo(np.dtype(dtype)).eps)
+    except (TypeError, ValueError):
+        raise ValueError(f"dtype must name a floating-point type, such as 'float32'; got {dtype!r}") from None
 
 
 def _products(batch: Ledger, point: Array, dtype: str) -> Callable[[Any], Array]:
@@ -504,7 +570,7 @@ class Abandoned(BaseException):
     """Nobody asks for further iterates."""
 
 
-def _handed(solve: Callable[[Callable[..., None]], Any]) -> Any:
+def handed(solve: Callable[[Callable[..., None]], Any]) -> Any:
     """What a solver hands to its callback, one iterate at a time; it runs in a thread that waits to be asked for more.
 
     The generator returns what the solver does, and raises what it raises.

@@ -11,10 +11,14 @@ import numpy as np
 from secondorder.arrays import Array, norm
 from secondorder.checks import whole
 from secondorder.oracles import point
+from secondorder.validate.recording import in_one_line
 from secondorder.validate.verdict import Finding
 
-HALVINGS = 40
-"""The remainders are taken at step sizes from 1 down to this power of 1/2."""
+SIZES = 0.5 ** np.arange(41)
+"""The step sizes at which remainders are taken."""
+
+CURVATURE = (("f", "hess"), ("f", "hvp"))
+"""What second differences of the function judge."""
 
 CLOSE = 1e-5
 """How far, of its size, an explained derivative may be from the differences: they have some nine digits."""
@@ -71,6 +75,9 @@ def check_derivatives(
         ``measured[name]`` for each derivative: ``passed``, ``words``, and of its remainder the least ``order`` (infinite
         where nothing but rounding remains) and the step size ``rounding``.
 
+    Raises ``TypeError`` or ``ValueError`` for what is no function, for a derivative without a function to hold it against, and
+    for a start that is not finite; a function that raises has failed.
+
     Cost: some 50 values of f or of the gradient for each derivative and point; 4 d more for one that is wrong.
 
     >>> import numpy as np
@@ -100,7 +107,7 @@ def check_derivatives(
         try:
             measured[name] = _judged(name, given, base, places, directions)
         except Exception as error:
-            measured[name] = {"passed": False, "words": f"breaks down with {type(error).__name__}: {error}"}
+            measured[name] = {"passed": False, "words": f"breaks down with {in_one_line(error)}"}
     wrong = [f"{name} {each['words']}" for name, each in measured.items() if not each["passed"]]
     passed = ", ".join(f"{name} {each['words']}" for name, each in measured.items() if each["passed"])
     return Finding("derivatives", not wrong, "; ".join(wrong) or passed, measured)
@@ -147,6 +154,12 @@ def _judged(
         shape = (*function(x).shape, *x.shape) if name == "jac" else shape
         if value.shape != shape:
             return {"passed": False, "words": f"has shape {value.shape}, not {shape}"}
+        if not np.all(np.isfinite(value)):
+            return {"passed": False, "words": "is not finite"}
+        if not np.all(np.isfinite(function(x))):
+            if x is places[0]:
+                return {"passed": False, "words": f"cannot be judged: {base} is not finite at x0"}
+            continue
         product = value if name == "hvp" else value @ v
         slope = _central(function, x, v, product) if (base, name) in CURVATURE else _forward(function, x, v, product)
         slopes.append(slope)
@@ -159,12 +172,6 @@ def _judged(
     if name in ("hess", "hvp"):
         found |= _consistent(name, given, places[0], directions) or {}
     return found
-
-
-CURVATURE = (("f", "hess"), ("f", "hvp"))
-
-
-SIZES = 0.5 ** np.arange(HALVINGS + 1)
 
 
 def _forward(function: Callable[..., Array], x: Array, v: Array, product: Array) -> Slope:
@@ -239,15 +246,10 @@ def explained(name: str, value: Array, function: Callable[..., Array], x: Array,
         if diagonal is not None and norm(value - diagonal) <= close * size:
             return "holds the diagonal alone"
         for axis, lines in ((1, "rows"), (0, "columns")):
-            bad = np.flatnonzero(norms(value - true, axis) > close * size)
+            bad = np.flatnonzero(np.linalg.norm(value - true, axis=axis) > close * size)
             if len(bad) <= value.shape[1 - axis] // 2:
                 return f"is wrong in the {lines} {', '.join(map(str, bad))}"
     return f"is not the derivative: off by {norm(value - true) / size:.2g} of its size"
-
-
-def norms(A: Array, axis: int) -> Array:
-    """Euclidean norms along an axis."""
-    return np.sqrt(np.sum(A * A, axis=axis))
 
 
 def _places(wrong: Array) -> str:

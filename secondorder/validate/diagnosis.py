@@ -6,7 +6,7 @@ import functools
 import itertools
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,8 +21,6 @@ from secondorder.validate.forcing import follow
 from secondorder.validate.recording import Recording
 from secondorder.validate.rewrites import Edit, Switch, edits, executed, line_of, literals, places, rewritten
 
-__all__ = ["Explanation", "Switch", "explain"]
-
 SECONDS = 15.0
 """How long the search may take."""
 
@@ -30,8 +28,10 @@ DEPTH, BEAM = 3, 4
 """At most so many changes together; so many sets of changes are carried on to the next depth."""
 
 ALTERNATIVES = 3
+"""At most so many other explanations are told."""
 
 INTEGERS = (*range(1, 13), 15, 20, 25, 30, 50, 64, 100, 128)
+"""What a whole number is tried as."""
 
 SHRUNK = 3.0
 """A change is also progress if it makes the first difference so many times smaller."""
@@ -114,7 +114,11 @@ Trial = tuple[tuple[Change, ...], Difference]
 
 
 def explain(
-    function: Callable[..., Any], hyper: Mapping[str, Any], recording: Recording, found: Match
+    function: Callable[..., Any],
+    hyper: Mapping[str, Any],
+    recording: Recording,
+    found: Match,
+    others: Callable[[], Sequence[Recording]] = tuple,
 ) -> Explanation | None:
     """Search for the smallest set of changes to the reference under which it agrees with the candidate.
 
@@ -130,6 +134,8 @@ def explain(
         Of the candidate.
     found : Match
         How the two compare.
+    others : function that gives recordings, default none
+        Of the same candidate on other problems: there the explanation must hold too. Called once something is found.
 
     Returns
     -------
@@ -148,14 +154,20 @@ def explain(
         return None
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        return _Search(function, hyper, recording, found).explanation()
+        return _Search(function, hyper, recording, found, others).explanation()
 
 
 class _Search:
     def __init__(
-        self, function: Callable[..., Any], hyper: Mapping[str, Any], recording: Recording, found: Match
+        self,
+        function: Callable[..., Any],
+        hyper: Mapping[str, Any],
+        recording: Recording,
+        found: Match,
+        others: Callable[[], Sequence[Recording]],
     ) -> None:
         assert found.first is not None
+        self.others = functools.cache(others)
         self.function, self.hyper, self.recording, self.found = function, dict(hyper), recording, found
         self.info = function.method  # type: ignore[attr-defined]
         self.loose = _loosened(found)
@@ -295,7 +307,14 @@ class _Search:
             judged = bool(np.any(np.isfinite(allowed)))
         else:
             judged = first.step < len(allowed) and allowed[first.step] * SHRUNK < first.error
-        return bool(judged and whole.agrees and whole.steps >= first.step)
+        return bool(judged and whole.agrees and whole.steps >= first.step) and self._holds(function, hyper)
+
+    def _holds(self, function: Callable[..., Any], hyper: Mapping[str, Any]) -> bool:
+        """Whether nothing differs on the other problems."""
+        try:
+            return all(match(function, hyper, other).agrees for other in self.others())
+        except Exception:
+            return False
 
     def _rank(self, difference: Difference) -> tuple[int, int, float]:
         place = self.order.index(difference.quantity) if difference.quantity in self.order else -1
@@ -326,7 +345,9 @@ class _Search:
             self.tried += 1
             numbers = [COORDINATES[family.scale][1](float(u)) for family, u in zip(families, coordinates)]
             try:
-                value = self._value((*changes, *map(_made, families, numbers)), difference)
+                value = self._value(
+                    (*changes, *(family.make(number) for family, number in zip(families, numbers))), difference
+                )
                 good = value.shape == theirs.shape and bool(np.all(np.isfinite(value)))
             except Exception:
                 good = False
@@ -369,7 +390,7 @@ class _Search:
     def _rounded(
         self, changes: tuple[Change, ...], difference: Difference, families: tuple[Family, ...], numbers: list[float]
     ) -> tuple[Change, ...] | None:
-        made = list(map(_made, families, numbers))
+        made = [family.make(number) for family, number in zip(families, numbers)]
         best = self._difference((*changes, *made))
         if best is not None and not self._nearer(best, difference):
             return None
@@ -494,7 +515,7 @@ class _Search:
             and isinstance(self.values[p.name], float)
             and 0.0 < self.values[p.name] < 1.0
         }
-        ways = transform.conventions(name, decays)
+        ways = transform.conventions(decays)
         split = getattr(self.recording.problem, "split", None)
         for words, change in itertools.chain(ways, transform.flattenings(split) if split else ()):
             switch = Switch("convention", f"`{name}` shown {words}", None, {"quantity": name, "shown": words})
@@ -558,10 +579,6 @@ def _others(parameter: Parameter, value: Any) -> list[Any]:
     if parameter.optional:
         others.append(None)
     return [other for other in dict.fromkeys(others) if other != value]
-
-
-def _made(family: Family, value: float) -> Change:
-    return family.make(value)
 
 
 def _round(value: float, named: Mapping[str, float]) -> list[float]:

@@ -30,6 +30,9 @@ LIMIT = 256 * 2**20
 JSON_LIMIT = 32 * 2**20
 """Bytes of a JSON file."""
 
+ROWS = 100_000
+"""Iterates of a run."""
+
 PRECISIONS = {kind: float(np.finfo(kind).eps) for kind in ("float16", "float32", "float64")}
 """Their rounding units."""
 
@@ -120,12 +123,29 @@ def read_run(path: str | os.PathLike[str]) -> Recording:
 
     Nothing in it is executed, and sizes are checked before anything is read.
 
+    Parameters
+    ----------
+    path : path
+        ``.npz`` or ``.json``; which, its first bytes tell.
+
+    Returns
+    -------
+    Recording
+        Without a problem: its answers are those on record.
+
     Raises
     ------
     ValueError
         In one line, for a file that is damaged, malformed, too large, of another version, or holds NaN.
     OSError
         For one that cannot be read.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_run(f"{folder}/mine.npz", x=[[1.0, 2.0], [0.9, 1.8]], grad=[[1.0, 2.0]])
+    ...     run = read_run(f"{folder}/mine.npz")
+    >>> run.name, len(run.rows), [query.oracle for query in run.queries[0]]
+    ('mine', 2, ['grad'])
     """
     with _named(path):
         meta, arrays = _contents(path)
@@ -168,7 +188,11 @@ class _named:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if error is None or not isinstance(error, Exception) or (isinstance(error, OSError) and error.filename):
+        if (
+            error is None
+            or not isinstance(error, Exception)
+            or (isinstance(error, OSError) and error.filename is not None)
+        ):
             return
         said = " ".join(str(error).split())
         if type(error) is not Malformed:  # a damaged file can fail in any way
@@ -183,7 +207,7 @@ class Malformed(ValueError):
 def _contents(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     size = os.path.getsize(path)
     with open(path, "rb") as file:
-        start = file.read(4)
+        start = file.read(8).removeprefix(b"\xef\xbb\xbf")  # an editor's mark of UTF-8
         if start[:2] == b"PK":
             if size > LIMIT:
                 raise Malformed(f"is too large: {size} bytes; at most {LIMIT} are read")
@@ -192,7 +216,7 @@ def _contents(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, n
             if size > JSON_LIMIT:
                 raise Malformed(f"is too large: {size} bytes of JSON; at most {JSON_LIMIT} are read (write .npz)")
             file.seek(0)
-            return _fromjson_text(file.read(JSON_LIMIT))
+            return _from_json(file.read(JSON_LIMIT))
     raise Malformed("is neither .npz nor .json of a recorded run")
 
 
@@ -236,7 +260,7 @@ def _array(name: str, stream: Any, size: int) -> np.ndarray:
     return array.astype(dtype.newbyteorder("="))
 
 
-def _fromjson_text(text: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _from_json(text: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     table = json.loads(text)
     if not isinstance(table, dict):
         raise Malformed("is no object of names and arrays")
@@ -284,7 +308,9 @@ def _recording(meta: dict[str, Any], arrays: dict[str, np.ndarray], name: str) -
     queries = _asked(meta, arrays, x) if meta.get("complete") else _answered(answers, x, grid)
     precision, seed = meta.get("precision", str(arrays["x"].dtype)), meta.get("seed", 0)
     if precision not in PRECISIONS:
-        precision = "float64" if "precision" not in meta else _refuse(f"has the precision {precision!r}", PRECISIONS)
+        if "precision" in meta:
+            raise Malformed(f"has the precision {precision!r}; known: {', '.join(PRECISIONS)}")
+        precision = "float64"
     if not isinstance(seed, int) or seed < 0:
         raise Malformed(f"has the seed {seed!r}, which is no whole number of at least 0")
     return Recording(
@@ -301,16 +327,14 @@ def _recording(meta: dict[str, Any], arrays: dict[str, np.ndarray], name: str) -
     )
 
 
-def _refuse(said: str, known: Any) -> str:
-    raise Malformed(f"{said}; known: {', '.join(known)}")
-
-
 def _iterates(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     if "x" not in arrays:
         raise Malformed(f"has no array 'x'; it has {', '.join(list(arrays)[:8]) or 'none'}")
     x = arrays["x"]
     if x.ndim not in (2, 3) or x.dtype.kind not in "fiu" or len(x) < 2 or not x.size:
         raise Malformed(f"has 'x' of shape {x.shape} and {x.dtype}; (T+1, d) is expected, two rows or more")
+    if len(x) > ROWS:
+        raise Malformed(f"is too long: {len(x)} iterates; at most {ROWS} are read")
     if not np.all(np.isfinite(x)):
         row = int(np.argmin(np.all(np.isfinite(x.reshape(len(x), -1)), axis=1)))
         raise Malformed(f"has 'x' not finite in row {row}")

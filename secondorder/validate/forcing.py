@@ -38,11 +38,10 @@ def follow(
     """
     replay = Replay(recording, rounding)
     info = function.method  # type: ignore[attr-defined]
-    replay.one_point = recording.one_point and "f" not in info.oracles(
-        hyper
-    )  # a method that compares values tries points
-    particles = info.kind == "sampler"
-    ledger = Ledger(tapped(replay.problem, replay.answer), recording.rows[0].x, particles=particles)
+    tries = "f" in info.oracles(hyper)  # a method that compares values asks at trial points
+    replay.one_point = recording.one_point and not tries
+    start = recording.rows[0].x
+    ledger = Ledger(tapped(replay.problem, replay.answer), start, particles=info.kind == "sampler")
     options: dict[str, Any] = {} if recording.grid is None else {"grid": recording.grid}
     names = {p.name for p in info.parameters}
     if recording.batch_size is not None and "batch_size" in names:

@@ -12,12 +12,14 @@ import numpy as np
 from scipy.linalg import block_diag
 from scipy.sparse.linalg import LinearOperator
 
+from secondorder import checks
 from secondorder import operators as ours
 from secondorder.ledger import Ledger, a_problem
 from secondorder.linalg import ExampleGradients, Layer, eigen, kronecker_factors, kronecker_moments
 from secondorder.oracles import Problem, point
 from secondorder.validate.comparison import SAFETY, UNITS, relative_error
-from secondorder.validate.verdict import Finding, _plain
+from secondorder.validate.recording import in_one_line
+from secondorder.validate.verdict import Finding, plain
 
 DRAWS = 64
 """Draws of the reference from which the spread of a Monte-Carlo operator is learnt."""
@@ -83,10 +85,8 @@ class OperatorReport:
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dictionaries; numbers that are not finite become None."""
         findings = [vars(finding) for finding in self.findings]
-        told: dict[str, Any] = _plain(
-            {**vars(self), "findings": findings, "agrees": self.agrees, "verdict": self.verdict}
-        )
-        return told
+        told: dict[str, Any] = {**vars(self), "findings": findings, "agrees": self.agrees, "verdict": self.verdict}
+        return plain(told)
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=1)
@@ -149,6 +149,8 @@ def check_operator(
     """
     if kind not in (*KINDS, *DRAWN):
         raise ValueError(f"kind must be one of {', '.join((*KINDS, *DRAWN))}; got {kind!r}")
+    if tolerance is not None:
+        checks.size("tolerance", tolerance)
     problem = a_problem(problem)
     x = point(problem.x0 if x is None else x, "x")
     {**KINDS, **DRAWN}[kind][1](problem, x)
@@ -186,6 +188,17 @@ def parameter_orders(problem: Problem, d: int | None = None) -> dict[str, np.nda
 
     ``"rows"`` is this library's: of each layer the matrix [W b], row by row. ``"weights, bias"`` is PyTorch's,
     ``"bias, weights by columns"`` that of sorted dictionaries of (inputs, outputs) kernels, as in Flax.
+
+    Parameters
+    ----------
+    problem : Problem
+        With ``shapes``, those of the matrices [W b]; any other has one order only.
+    d : int, optional
+        How many parameters, for a problem without ``shapes`` and start.
+
+    Returns
+    -------
+    dict of arrays (d,)
 
     >>> import secondorder as so
     >>> problem = so.problems.mlp(([[1.0, 2.0], [3.0, 4.0]], [0, 1]), [2, 2])
@@ -437,8 +450,7 @@ def _dense(operator: Any, d: int, tolerance: float, seed: int) -> tuple[np.ndarr
     except _Unlike as error:
         return None, [Finding("shape", False, str(error))]
     except Exception as error:
-        said = " ".join(str(error).split()) or "nothing more"
-        return None, [Finding("products", False, f"it broke down with {type(error).__name__}: {said}")]
+        return None, [Finding("products", False, f"it broke down with {in_one_line(error)}")]
     bad = int(np.sum(~np.isfinite(matrix)))
     if bad:
         return None, [Finding("finite", False, f"{bad} of {d * d} entries are NaN or infinite", {"entries": bad})]

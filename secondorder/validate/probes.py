@@ -18,9 +18,11 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from secondorder.arrays import Array, norm
+from secondorder.ledger import a_problem
 from secondorder.linalg import eigen
 from secondorder.oracles import Problem
 from secondorder.validate.adapters import as_candidate
+from secondorder.validate.comparison import relative_error
 from secondorder.validate.problems import network
 from secondorder.validate.recording import Candidate, Recording, record, tapped
 from secondorder.validate.step_solvers import check_step_solver
@@ -63,6 +65,10 @@ def unbiased_probes(candidate: Any, *, draws: int = 400, seed: int = 0) -> Findi
         ``measured``: ``law`` of the vectors ("signs", "normal", "constant", "the same every time", "other"), ``draws``,
         ``sigmas``, the largest deviation in standard errors, and ``bias``, that of the diagonal over its largest entry.
 
+    Raises ``TypeError`` for what is no candidate, or a recorded run.
+
+    Cost: at most ten steps for each draw.
+
     >>> import secondorder as so
     >>> finding = unbiased_probes(so.diagonal.adahessian)
     >>> finding.passed, finding.measured["law"]
@@ -89,6 +95,13 @@ def unbiased_diagonal(
         Of a symmetric matrix known by its products, (d,) in and out; called ``draws`` times with one NumPy Generator.
     d, draws, seed : int, default 6, 400 and 0
 
+    Returns
+    -------
+    Finding
+        ``measured``: ``draws``, ``sigmas``, the largest deviation in standard errors, and ``bias``, over the largest entry.
+
+    Raises ``ValueError`` for an answer of another shape.
+
     >>> def rademacher(matvec, d, rng):
     ...     v = rng.choice([-1.0, 1.0], d)
     ...     return v * matvec(v)
@@ -100,6 +113,8 @@ def unbiased_diagonal(
     estimates = np.stack([np.asarray(estimator(lambda v: H @ v, d, rng), dtype=np.float64) for _ in range(draws)])
     if estimates.shape != (draws, d):
         raise ValueError(f"estimator must return an array of shape ({d},); got {estimates.shape[1:]}")
+    if not np.all(np.isfinite(estimates)):
+        return Finding("unbiased diagonal", False, "an estimate is not finite", {"draws": draws})
     sigmas = _sigmas(estimates - np.diag(H))
     bias = float(np.max(np.abs(np.mean(estimates, axis=0) - np.diag(H))) / np.max(np.diag(H)))
     passed = bool(np.max(sigmas) <= SIGMAS)
@@ -200,6 +215,10 @@ def refresh_schedule(
     -------
     Finding
         ``measured[oracle]`` holds pairs (step that asked, first step that used, None if there was none).
+
+    Raises ``TypeError`` for what is no candidate, or a recorded run.
+
+    Cost: two runs for each problem tried, and one or two more for each step that is looked into.
 
     >>> import secondorder as so
     >>> every_third = so.validate.Candidate("", lambda *a, **k: so.diagonal.adahessian(*a, refresh=3))
@@ -338,6 +357,10 @@ def matrix_exponent(candidate: Any, *, expected: float | None = None) -> Finding
         ``measured``: ``first`` and ``later``, the exponents from the first and the third step, ``weight``, w, and ``misfit``,
         the relative error of the last formula: above 0.01, the step is not of that form.
 
+    Raises ``TypeError`` for what is no candidate, or a recorded run.
+
+    Cost: three steps.
+
     >>> import secondorder as so
     >>> finding = matrix_exponent(so.kronecker.shampoo, expected=0.25)
     >>> finding.passed, round(finding.measured["later"], 3)
@@ -417,6 +440,10 @@ def batch_duplication(candidate: Any, *, problem: Problem | None = None, steps: 
         ``measured``: ``deviation``, relative, and ``degree``: k if a loss c times as large makes the first step, or the
         matrix, :math:`c^k` times as large, None if it changes its direction.
 
+    Raises ``TypeError`` for what is no candidate, or a recorded run.
+
+    Cost: four or five runs of so many steps, three single steps.
+
     >>> import secondorder as so
     >>> batch_duplication(lambda p: p.ggn(p.x0)).passed
     True
@@ -427,12 +454,16 @@ def batch_duplication(candidate: Any, *, problem: Problem | None = None, steps: 
 
 
 def _duplicated(candidate: Any, problem: Problem, steps: int) -> Finding:
+    if not hasattr(a_problem(problem), "batch"):
+        raise ValueError(f"problem must be made of examples, with batch(indices); {problem.name!r} is not")
     twice = problem.batch(np.tile(np.arange(problem.n), 2))  # type: ignore[attr-defined]
     factors = [1.0, 4.0, 16.0]
     judged = _candidate_or_none(candidate)
     if judged is None:
         what = "the matrix"
         plain, doubled = (_matrix(candidate(each)) for each in (problem, twice))
+        if not np.all(np.isfinite([plain, doubled])):
+            return Finding("batch duplication", False, "the matrix is not finite", {})
         scaled = [_matrix(candidate(_scaled(problem, c))) for c in factors]
         factor = _factor(doubled.ravel(), plain.ravel())
     else:
@@ -443,16 +474,16 @@ def _duplicated(candidate: Any, problem: Problem, steps: int) -> Finding:
         plain, doubled = (_steps(judged, each, steps, anywhere=True) for each in (problem, twice))
         scaled = [_steps(judged, _scaled(problem, c), 1, anywhere=True)[0] for c in factors]
         factor = _factor(doubled[0], plain[0])
-    deviation, degree = _distance(doubled, plain), _degree(scaled, factors)
+    deviation, degree = relative_error(doubled, plain), _degree(scaled, factors)
     passed = deviation <= (1e-6 if judged is None else _allowed(judged))
     if judged is not None and not passed:
         jittered = _steps(judged, _jittered(problem), steps, anywhere=True)
-        if deviation <= 100.0 * _distance(jittered, plain):
+        if deviation <= 100.0 * relative_error(jittered, plain):
             raise Inapplicable("a change in the last digit of its gradients changes it as much")
     words = "nothing changes when every example is repeated"
     if not passed:
         words = f"repeating every example changes {what} by {100.0 * deviation:.2g} %"
-        if _distance(doubled, factor * plain) < 1e-6:
+        if relative_error(doubled, factor * plain) < 1e-6:
             reason = ": a sum where a mean is meant" if abs(factor - 2.0) < 1e-6 else ""
             words = f"repeating every example multiplies {what} by {factor:.3g}{reason}"
     change = "changes more than its length" if degree is None else f"makes it c^{_round(degree):g} times as large"
@@ -526,6 +557,10 @@ def basis_permutation(candidate: Any, *, tolerance: float = 1e-3) -> Finding:
         ``measured``: relative deviations from the path for a signed ``permutation``, an entry ``crossing`` the others, and, not
         judged, an orthogonal ``rotation``.
 
+    Raises ``TypeError`` for what is no candidate, or a recorded run.
+
+    Cost: six runs of 24 or 30 steps.
+
     >>> import secondorder as so
     >>> finding = basis_permutation(so.diagonal.adam)
     >>> finding.passed, finding.measured["permutation"] < 1e-12, finding.measured["rotation"] > 0.01
@@ -567,7 +602,7 @@ def _turned_layer(candidate: Candidate, P: Array, Q: Array, steps: int = 24) -> 
     for gradients, curvature in ((G, H), (P @ G @ Q.T, P**2 @ H @ (Q**2).T)):
         problem = _table(gradients.reshape(steps, -1), np.diag(curvature.ravel())[None], shape=(m, n))
         paths.append(_path(candidate, problem, steps).reshape(-1, m, n))
-    return _distance(paths[1], P @ paths[0] @ Q.T)
+    return relative_error(paths[1], P @ paths[0] @ Q.T)
 
 
 def _turned_vector(candidate: Candidate, P: Array, steps: int = 8) -> float:
@@ -579,7 +614,7 @@ def _turned_vector(candidate: Candidate, P: Array, steps: int = 8) -> float:
     if min(len(plain.rows), len(other.rows)) < 3:
         raise Inapplicable(f"it takes no two steps{_because(plain)}")
     pairs = list(zip(plain.rows, other.rows))
-    return _distance(np.stack([b.x for _, b in pairs]), np.stack([P @ a.x for a, _ in pairs]))
+    return relative_error(np.stack([b.x for _, b in pairs]), np.stack([P @ a.x for a, _ in pairs]))
 
 
 def _crossing(candidate: Candidate, steps: int = 30) -> float:
@@ -590,7 +625,7 @@ def _crossing(candidate: Candidate, steps: int = 30) -> float:
         diagonals[:, 0] *= np.geomspace(1.0, last / 0.1, steps)
         gradients = np.stack([np.diag(each).ravel() for each in diagonals])
         paths.append(_path(candidate, _table(gradients, np.eye(16)[None], shape=(4, 4)), steps)[:, [5, 10, 15]])
-    return _distance(*paths)
+    return relative_error(*paths)
 
 
 def _signed_permutation(rng: np.random.Generator, n: int) -> Array:
@@ -619,6 +654,10 @@ def equivariance(candidate: Any, *, expected: float | None = None) -> Finding:
     Finding
         ``measured``: ``transpose``, the relative deviation, and ``degree``, k, or None where the direction changes.
 
+    Raises ``TypeError`` for what is no candidate, or a recorded run.
+
+    Cost: two runs of eight steps, three of one.
+
     >>> import secondorder as so
     >>> finding = equivariance(so.kronecker.shampoo, expected=0.0)
     >>> finding.passed, abs(finding.measured["degree"]) < 0.01
@@ -637,7 +676,7 @@ def _equivariant(candidate: Candidate, expected: float | None) -> Finding:
 
     plain = _path(candidate, problem(G, h), steps).reshape(-1, m, n)
     other = _path(candidate, problem(G.transpose(0, 2, 1), h.T), steps).reshape(-1, n, m)
-    transpose = _distance(other.transpose(0, 2, 1), plain)
+    transpose = relative_error(other.transpose(0, 2, 1), plain)
     factors = [1.0, 16.0, 256.0]
     degree = _degree([_steps(candidate, problem(c * G, h), 1)[0] for c in factors], factors)
     same = transpose <= _allowed(candidate)
@@ -668,6 +707,16 @@ def model_optimality(
     kind : "trust_region" (default) or "cubic"
         Of a solver.
     steps : int, default 6
+
+    Returns
+    -------
+    Finding
+        ``measured``: ``residual``, of the equation over the gradient, and ``lowest``, the lowest eigenvalue of
+        :math:`H+\lambda I` over the largest of H, each at its worst step. Of a solver, as :func:`check_step_solver` says.
+
+    Raises ``TypeError`` for what is no candidate, or a recorded run.
+
+    Cost: one run.
 
     >>> import secondorder as so
     >>> model_optimality(so.newton.trust_region).passed, model_optimality(so.newton.cubic_newton).passed
@@ -730,6 +779,10 @@ def placement_of_epsilon(candidate: Any, *, expected: str | None = None) -> Find
         ``measured``: ``placement``, "outside" or "inside", with ", after bias correction" or ", before bias correction"
         (which is also what it looks like without one), or "none"; ``epsilon``, as added there in the first step (inside,
         to the square).
+
+    Raises ``TypeError`` for what is no candidate, or a recorded run.
+
+    Cost: two steps.
 
     >>> import secondorder as so
     >>> finding = placement_of_epsilon(so.diagonal.adam)
@@ -800,6 +853,10 @@ def placement_of_weight_decay(
         ``measured``: ``placement``, "none", "decoupled" (proportional to x; so is a coupled one without a preconditioner),
         "decoupled, times learning rate" or "coupled"; ``fraction`` of the largest entry that the first step takes away.
 
+    Raises ``TypeError`` for what is no candidate, or a recorded run.
+
+    Cost: one step.
+
     >>> import secondorder as so
     >>> placement_of_weight_decay(so.diagonal.adamw, weight_decay=1e-5, learning_rate=1e-3).measured["placement"]
     'decoupled'
@@ -849,6 +906,10 @@ def placement_of_momentum(candidate: Any, *, expected: str | None = None) -> Fin
     Finding
         ``measured``: ``placement``, "none", "before" or "after" (also where nothing is preconditioned); ``share``, the sum
         over twice the first step, for c = 1.
+
+    Raises ``TypeError`` for what is no candidate, or a recorded run.
+
+    Cost: four runs of two steps.
 
     >>> import secondorder as so
     >>> placement_of_momentum(so.diagonal.adam).measured["placement"]
@@ -940,9 +1001,20 @@ def _compared(candidate: Candidate, reference: Candidate, hyper: Mapping[str, An
             return
         verdict = same(theirs.measured, ours.measured, _allowed(candidate)) if theirs.measured else None
         if verdict is not None:
-            addition = f" (the reference: {ours.words})" if not verdict else " (as in the reference)"
+            addition = f" (the reference: {_told_apart(theirs, ours)})" if not verdict else " (as in the reference)"
             words = theirs.words + (addition if theirs.passed is False or not verdict else "")
             yield Finding(theirs.name, verdict, words, theirs.measured)
+
+
+def _told_apart(theirs: Finding, ours: Finding) -> str:
+    """The words of the reference; where they are the same, the numbers that are not."""
+    numbers = [name for name, value in ours.measured.items() if isinstance(value, float)]
+    apart = [
+        f"{name} {ours.measured[name]:.3g}, here {theirs.measured[name]:.3g}"
+        for name in numbers
+        if isinstance(theirs.measured.get(name), float) and not _close(theirs.measured[name], ours.measured[name])
+    ]
+    return "; ".join(apart) if apart and theirs.words == ours.words else ours.words
 
 
 def _alike(theirs: Mapping[str, Any], ours: Mapping[str, Any], tolerance: float, *names: str) -> bool | None:
@@ -1084,12 +1156,6 @@ def _queries(run: Recording) -> list[Any]:
     return [query for queries in run.queries for query in queries]
 
 
-def _distance(a: Array, b: Array) -> float:
-    """The largest entry of the difference over the largest of either, at the worst time."""
-    scale = max(float(np.max(np.abs(a), initial=0.0)), float(np.max(np.abs(b), initial=0.0)))
-    return float(np.max(np.abs(a - b), initial=0.0)) / scale if scale > 0.0 else 0.0
-
-
 def _factor(a: Array, b: Array) -> float:
     size = float(b @ b)
     return float(a @ b) / size if size > 0.0 else 0.0
@@ -1101,7 +1167,7 @@ def _degree(values: list[Array], factors: list[float]) -> float | None:
     if norm(first) == 0.0:
         return None
     scales = [_factor(value.ravel(), first) for value in values]
-    straight = all(_distance(v.ravel(), c * first) < 1e-2 for v, c in zip(values, scales))
+    straight = all(relative_error(v.ravel(), c * first) < 1e-2 for v, c in zip(values, scales))
     if not straight or min(scales) <= 0.0:
         return None
     return float(np.polyfit(np.log(factors), np.log(scales), 1)[0])

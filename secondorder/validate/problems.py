@@ -7,10 +7,21 @@ import numpy as np
 from secondorder import problems, sets
 from secondorder.catalogue import Method
 from secondorder.oracles import Problem
+from secondorder.schedules import NoiseGrid
 
 
 def problems_for(info: Method) -> list[Problem]:
     """The problems a method is judged on, each with a start at which curvature, scale and sign all matter.
+
+    Parameters
+    ----------
+    info : Method
+        The ``method`` of a function, one of :func:`secondorder.methods`.
+
+    Returns
+    -------
+    list of Problem
+        Made anew by each call.
 
     >>> import secondorder as so
     >>> [problem.name for problem in problems_for(so.diagonal.adam.method)]
@@ -28,6 +39,12 @@ def problems_for(info: Method) -> list[Problem]:
         return [network(), problems.rosenbrock()] if "signals" not in oracles else [network()]
     valleys = [problems.rosenbrock(), problems.himmelblau(), problems.chebyshev_rosenbrock()]
     return [problems.ill_scaled_logistic(n=40, d=5, decades=0.5, l2=1e-2), *valleys, network()]
+
+
+def cloud(problem: Problem, grid: NoiseGrid | None, particles: int, seed: int) -> np.ndarray:
+    """Where a sampler starts: normal numbers, of the size of the noise at the first level."""
+    scale = 1.0 if grid is None else grid.levels[0].sigma
+    return scale * np.random.default_rng(seed).standard_normal((particles, np.size(problem.x0)))  # type: ignore[arg-type]
 
 
 def beyond_a_face() -> Problem:

@@ -23,6 +23,12 @@ from secondorder.validate.answers import Answered
 
 DOUBLE = float(np.finfo(np.float64).eps)
 
+EVERY_LEVEL = 100_000
+"""More steps than a grid of noise levels has: a sampler walks to its end."""
+
+UNSHIFTED = ("lmo", "project")
+"""Oracles whose argument is not a point of the trajectory."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -62,7 +68,7 @@ class Recording:
     ``queries[k]`` are those at the point of row k, or between it and the next. ``failure`` says in words why the run
     ended early, if it did; the rows up to there are kept. Of a run that was read from a file there is no ``problem``; ``hyper``
     are the hyper-parameters on record, ``facts`` what is known of the problem, see
-    :class:`~secondorder.validate.answers.Answered`.
+    ``secondorder.validate.answers.Answered``.
     """
 
     name: str
@@ -104,10 +110,6 @@ class Recording:
             return query.problem
         assert self.problem is not None
         return self.problem
-
-
-UNSHIFTED = ("lmo", "project")
-"""Oracles whose argument is not a point of the trajectory."""
 
 
 def record(
@@ -160,6 +162,8 @@ def record(
     >>> len(recording.rows), [query.oracle for query in recording.queries[0]]
     (4, ['grad'])
     """
+    if not isinstance(candidate, Candidate):
+        raise TypeError(f"candidate must be a Candidate; got {type(candidate).__name__}")
     asked: list[Query] = []
     over = threading.Event()
 
@@ -184,7 +188,7 @@ def record(
     def walk() -> None:
         try:
             with np.errstate(all="ignore"):
-                iterates = candidate.iterates(ledger, ledger.x, **_accepted(candidate.iterates, offered))
+                iterates = candidate.iterates(ledger, ledger.x, **accepted(candidate.iterates, offered))
                 while len(rows) <= steps and not over.is_set():
                     iterate = next(iterates)
                     _check(iterate, start)
@@ -234,14 +238,23 @@ def _within(seconds: float, work: Callable[[], None], over: threading.Event, row
         over.set()
 
 
+def in_one_line(error: BaseException) -> str:
+    """The kind of an error and what it says, if it can."""
+    try:
+        said = " ".join(str(error).split()) or "nothing more"
+    except Exception:
+        said = "it cannot say what"
+    return f"{type(error).__name__}: {said}"
+
+
 def _told(error: BaseException, step: int) -> str:
-    said = " ".join(str(error).split()) or "nothing more"
+    said = in_one_line(error)
     if "read-only" in said:
         said += " (what is handed to a candidate, and what it has yielded, must not be written to)"
-    return f"step {step}: {type(error).__name__}: {said}"
+    return f"step {step}: {said}"
 
 
-def _accepted(function: Callable[..., Any], offered: dict[str, Any]) -> dict[str, Any]:
+def accepted(function: Callable[..., Any], offered: dict[str, Any]) -> dict[str, Any]:
     """Of the options those that the function names, and that there are."""
     names = inspect.signature(function).parameters
     everything = any(p.kind is p.VAR_KEYWORD for p in names.values())

@@ -169,7 +169,7 @@ def line_of(function: Callable[..., Any], *, assigned: str = "", called: str = "
     own = function.method.function  # type: ignore[attr-defined]
     source = _source(own.__module__)
     nodes = [n for key in _reached(own.__module__, own.__name__) for n in ast.walk(source.definitions[key])]
-    stores = [n.lineno for n in nodes if isinstance(n, ast.Name) and _is(n.ctx, ast.Store) and n.id == assigned]
+    stores = [n.lineno for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and n.id == assigned]
     calls = [n.lineno for n in nodes if isinstance(n, ast.Call) and _called(n) == called]
     return (source.path, max(stores) if assigned else min(calls)) if (stores if assigned else calls) else None
 
@@ -400,10 +400,15 @@ def _late(past: dict[int, Any], key: int, value: Any) -> Any:
 def _signs(definition: Any) -> Iterator[Found]:
     for node in _expressions(definition):
         if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
-            yield "sign", "", node, lambda n: _binary(n.left, ast.Add() if _is(n.op, ast.Sub) else ast.Sub(), n.right)
+            yield (
+                "sign",
+                "",
+                node,
+                lambda n: _binary(n.left, ast.Add() if isinstance(n.op, ast.Sub) else ast.Sub(), n.right),
+            )
             yield "sign", "", node, lambda n: _binary(_negated(n.left), n.op, n.right)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            yield "sign", "", node, lambda n: n.operand if _is(n, ast.UnaryOp) else n
+            yield "sign", "", node, lambda n: n.operand if isinstance(n, ast.UnaryOp) else n
         if isinstance(node, ast.Call):
             for argument in filter(_is_quantity, node.args):
                 yield "sign", f"`{ast.unparse(argument)}` negated", argument, _negated
@@ -504,13 +509,13 @@ def _bias_corrections(definition: Any) -> Iterator[Found]:
         yield (
             "bias correction",
             "without bias corrections",
-            _first(definition, found),
+            _at(definition, found),
             functools.partial(all_of, change=lambda n: _number(1.0)),
         )
         for step in (1, -1):
             words = f"all bias corrections {'a step ahead' if step > 0 else 'a step behind'}"
             shifted = functools.partial(all_of, change=functools.partial(_shifted, step=step))
-            yield "bias correction", words, _first(definition, found), shifted
+            yield "bias correction", words, _at(definition, found), shifted
 
 
 def _decays(definition: Any) -> Iterator[Found]:
@@ -682,10 +687,6 @@ def _after_assignment(loop: Any, name: str, uses: list[Any]) -> list[Any]:
     return [use for use in uses if lines and use.lineno > min(lines)]
 
 
-def _is(node: Any, kind: type) -> bool:
-    return isinstance(node, kind)
-
-
 def _called(call: ast.Call) -> str:
     return getattr(call.func, "id", getattr(call.func, "attr", ""))
 
@@ -699,10 +700,6 @@ def _statement(definition: Any, node: Any) -> Any:
 def _short(node: ast.AST, length: int = 60) -> str:
     text = " ".join(ast.unparse(node).split())
     return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def _first(definition: Any, nodes: Sequence[Any]) -> Any:
-    return _at(definition, nodes)
 
 
 def _at(holder: Any, nodes: Sequence[Any]) -> Any:
@@ -858,7 +855,11 @@ def _late_after(definition: Any, statement: int, name: str, key: int) -> Any:
     late = ast.parse(f"{name} = _late(_past, {key}, {name})").body[0]
     for block in ast.walk(definition):
         body: Any = getattr(block, "body", ())
-        at = [k for k, each in enumerate(body) if getattr(each, "index", -1) == statement] if _is(body, list) else []
+        at = (
+            [k for k, each in enumerate(body) if getattr(each, "index", -1) == statement]
+            if isinstance(body, list)
+            else []
+        )
         if at:
             body.insert(at[0] + 1, late)
             break

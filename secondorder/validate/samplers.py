@@ -19,15 +19,16 @@ from secondorder.ledger import a_problem
 from secondorder.oracles import Problem
 from secondorder.schedules import Level, NoiseGrid, noise_grid
 from secondorder.validate.adapters import as_candidate
-from secondorder.validate.recording import Candidate, Recording, _accepted, record
+from secondorder.validate.problems import cloud
+from secondorder.validate.recording import EVERY_LEVEL, Candidate, Recording, accepted, record
 from secondorder.validate.verdict import Finding, Report, check
 
 PARTICLES = 400
+"""Of the cloud, unless another is given."""
 FINE = 600
 """Steps of Heun's method that stand for the exact flow."""
 SLACK = 0.3
 """A measured order so much below the reference's is lower."""
-EVERY_LEVEL = 100_000
 
 
 def check_sampler(
@@ -98,6 +99,8 @@ def check_sampler(
         raise TypeError(f"method must be a sampler; {info.name} is an {info.kind}")
     hyper = info.check(hyper)
     law = problems.gaussian_mixture() if law is None else a_problem(law)
+    if grid is not None and not isinstance(grid, NoiseGrid):
+        raise TypeError(f"grid must be a NoiseGrid; got {type(grid).__name__}")
     make = _maker(candidate, info, grid)
     made, levels = make(steps)
     if x0 is None:
@@ -181,12 +184,9 @@ def _maker(candidate: Any, info: Any, grid: NoiseGrid | None) -> Callable[[int],
 
 
 def _start(law: Problem, levels: NoiseGrid | None, seed: int) -> Array:
-    """Exact draws at the first noise level; a standard normal cloud where there is none."""
-    rng = np.random.default_rng(seed)
-    exact = None if levels is None else draws(law, PARTICLES, rng, *levels.levels[0])
-    scale = 1.0 if levels is None else levels.levels[0].sigma
-    d = np.size(law.x0)  # type: ignore[arg-type]
-    return scale * rng.standard_normal((PARTICLES, d)) if exact is None else np.asarray(exact)
+    """Exact draws at the first noise level; normal numbers where there are none."""
+    exact = None if levels is None else draws(law, PARTICLES, np.random.default_rng(seed), *levels.levels[0])
+    return cloud(law, levels, PARTICLES, seed) if exact is None else np.asarray(exact)
 
 
 def exact_flow(law: Problem, x0: Array, first: Level, last: Level) -> Array:
@@ -259,7 +259,7 @@ def _randomness(trial: Trial, candidate: Candidate, levels: NoiseGrid | None, ra
 def _last_step(trial: Trial, candidate: Candidate, reference: Candidate, levels: NoiseGrid) -> Finding | None:
     """Only on levels that end at sigma = 0: those given, or some that do for a candidate that takes any."""
     if levels.levels[-1].sigma > 0.0:
-        if not _accepted(candidate.iterates, {"grid": levels}):
+        if not accepted(candidate.iterates, {"grid": levels}):
             return None
         levels = NoiseGrid([*levels.levels[:-1], (1.0, 0.0)])
     theirs, ours = (_from_data(trial.run(each, levels)) for each in (candidate, reference))

@@ -13,6 +13,7 @@ import numpy as np
 from secondorder.arrays import Array, norm
 from secondorder.checks import size
 from secondorder.linalg import cubic_step, eigen, trust_region_step
+from secondorder.validate.recording import in_one_line
 from secondorder.validate.verdict import Finding
 
 SOLVERS = {"trust_region": trust_region_step, "cubic": cubic_step}
@@ -66,6 +67,10 @@ def check_step_solver(
         ``measured["failed"]`` says for each case that failed how; ``measured["missed"]`` for each case which part of the
         decrease was missed, NaN without an answer. A solver that raises, hangs or changes its arguments has failed that
         case.
+
+    Raises ``TypeError`` or ``ValueError`` for a solver that is no function, an unknown kind, or a tolerance of 0 and below.
+
+    Cost: 70 subproblems, and an eigendecomposition for each.
 
     >>> import numpy as np
     >>> def newton(g, H, radius):
@@ -142,7 +147,7 @@ def answer(solver: Callable[..., Any], case: Case, seconds: float) -> tuple[Arra
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
         return None, f"no answer within {seconds:g} s"
     if isinstance(got[0], BaseException):
-        return None, f"raises {type(got[0]).__name__}: {' '.join(str(got[0]).split())}"
+        return None, f"raises {in_one_line(got[0])}"
     if not (np.array_equal(grad, case.grad) and np.array_equal(H, case.H)):
         return None, "changes its arguments"
     try:

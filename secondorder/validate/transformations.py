@@ -202,7 +202,7 @@ def shown_late(names: Iterable[str], steps: int) -> Wrap:
     return through(shown=shown)
 
 
-def conventions(name: str, decays: Mapping[str, float]) -> Iterator[tuple[str, Callable[[Any, int], Any]]]:
+def conventions(decays: Mapping[str, float]) -> Iterator[tuple[str, Callable[[Any, int], Any]]]:
     """In what other ways a quantity is kept, and by what each becomes that."""
     for decay, beta in decays.items():
         yield from _averages(decay, beta)

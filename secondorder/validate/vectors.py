@@ -20,11 +20,9 @@ from secondorder.oracles import Problem
 from secondorder.run import PATIENCE, Iterates
 from secondorder.schedules import NoiseGrid, noise_grid
 from secondorder.validate.comparison import match
-from secondorder.validate.files import VERSION, is_oracle, json_text, read_run, save, write_run
-from secondorder.validate.problems import problems_for
-from secondorder.validate.recording import Candidate, Query, Recording, record
-
-__all__ = ["read_run", "write_run", "write_vectors"]
+from secondorder.validate.files import VERSION, is_oracle, json_text, save
+from secondorder.validate.problems import cloud, problems_for
+from secondorder.validate.recording import EVERY_LEVEL, Candidate, Query, Recording, record
 
 JSON_SIZE = 20_000
 """Up to so many numbers a set is written as JSON too."""
@@ -72,10 +70,10 @@ def write_vectors(
     ValueError
         For an unknown variant, or a run that fails.
 
-    >>> import tempfile
+    >>> import tempfile, secondorder as so
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     files = write_vectors("adamw", folder, steps=3)
-    ...     [file.name for file in files], len(read_run(files[0]).rows)
+    ...     [file.name for file in files], len(so.validate.read_run(files[0]).rows)
     (['adamw.npz', 'adamw-decay-times-learning-rate.npz'], 4)
     """
     info: Method = find(method).method  # type: ignore[attr-defined]
@@ -199,19 +197,13 @@ def _run(
     drawn: list[Drawn] = []
     grid = None if info.grid is None else noise_grid(steps, *info.grid)
     recording = record(
-        Candidate(info.name, _witnessed(function, hyper, seed, drawn)), problem, _start(info, problem, grid, seed),
-        steps=steps if grid is None else 100_000, seed=seed, grid=grid, particles=info.kind == "sampler",
+        Candidate(info.name, _witnessed(function, hyper, seed, drawn)), problem,
+        cloud(problem, grid, PARTICLES, seed) if info.kind == "sampler" else None,
+        steps=steps if grid is None else EVERY_LEVEL, seed=seed, grid=grid, particles=info.kind == "sampler",
     )  # fmt: skip
     if recording.failure or len(recording.rows) < 2:
         raise ValueError(f"{info.name} on {problem.name!r} has no run to write: {recording.failure or 'no step'}")
     return recording, drawn
-
-
-def _start(info: Method, problem: Problem, grid: NoiseGrid | None, seed: int) -> Any:
-    if info.kind != "sampler":
-        return None
-    scale = 1.0 if grid is None else grid.levels[0].sigma
-    return scale * np.random.default_rng(seed).standard_normal((PARTICLES, problem.x0.shape[0]))  # type: ignore[union-attr]
 
 
 def _witnessed(

@@ -8,26 +8,36 @@ import itertools
 import json
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 
 from secondorder.arrays import norm
 from secondorder.catalogue import find
+from secondorder.checks import whole
 from secondorder.ledger import Ledger, a_problem
 from secondorder.oracles import Problem
 from secondorder.run import Iterate
 from secondorder.schedules import NoiseGrid, noise_grid
 from secondorder.validate.adapters import as_candidate
 from secondorder.validate.answers import require_answers
-from secondorder.validate.comparison import AT_THE_POINT, Difference, Match, accounts, match
-from secondorder.validate.problems import problems_for
-from secondorder.validate.recording import Candidate, Recording, record
+from secondorder.validate.comparison import AT_THE_POINT, BLURRED, Difference, Match, accounts, match
+from secondorder.validate.forcing import follow
+from secondorder.validate.problems import cloud, problems_for
+from secondorder.validate.recording import EVERY_LEVEL, Candidate, Recording, record
+
+PARTICLES = 50
+"""Of a sampler, unless a start is given."""
 
 NEGLIGIBLE = 1e-6
 """A step that is so much shorter than the longest is none that a candidate must take."""
+
+
+NUMERICAL = ("LinAlgError", "FloatingPointError", "NonFinite", "ZeroDivisionError", "OverflowError")
+"""Errors that rounding can bring about: no fault of a candidate from where it decides."""
 
 
 @dataclass(frozen=True)
@@ -153,9 +163,9 @@ class Report:
     def notes(self) -> list[str]:
         """What else there is to know."""
         notes = []
-        if self.missing:
+        if self.missing and self.steps:
             notes.append(f"not exposed by the candidate, and not compared: {', '.join(self.missing)}")
-        if self.free is not None and len(self.free):
+        if self.free is not None and len(self.free) > 1:
             notes.append(f"running free: x apart by {self.free[-1]:.1e} of its size after {len(self.free) - 1} steps")
         if self.match.ended and not self.failure and self.steps:
             notes.append(f"judged up to step {self.steps}: {self.match.ended.removeprefix('Unanswered: ')}")
@@ -189,7 +199,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dictionaries; numbers that are not finite become None."""
-        return _plain(
+        return plain(
             {
                 "candidate": self.candidate,
                 "method": self.method,
@@ -217,6 +227,7 @@ class Report:
         return json.dumps(self.to_dict(), indent=1)
 
 
+@np.errstate(all="ignore")  # what overflows is compared, and differs
 def check(
     candidate: Any,
     method: str | Callable[..., Any],
@@ -247,7 +258,7 @@ def check(
     steps : int, default 20
     seed : int, default 0
         Of batches and probes, the same for both.
-    tolerance : float, optional
+    tolerance : float in [0, 0.1), optional
         Relative; by default 1000 rounding units of the candidate's precision. What two runs of the reference with rounded
         answers show to be rounding is allowed in any case.
     grid : NoiseGrid, optional
@@ -255,7 +266,7 @@ def check(
     diagnose : bool, default True
         Search for what explains a difference.
     probes : bool, default True
-        Run the named checks of :mod:`secondorder.validate.probes` on candidate and reference, for the report's ``findings``.
+        Run the named checks of ``secondorder.validate.probes`` on candidate and reference, for the report's ``findings``.
     **hyper
         Hyper-parameters of the reference: what the candidate claims to use.
 
@@ -277,19 +288,22 @@ def check(
     function = find(method)
     info = function.method  # type: ignore[attr-defined]
     hyper = info.check(hyper)
-    judged: Candidate | Recording = candidate
-    if isinstance(candidate, Recording):
-        recordings = [candidate]
+    steps = _checked(info, steps, seed, tolerance, grid)
+    judged = as_candidate(candidate)
+    if isinstance(judged, Recording):
+        recordings = iter([judged])
     else:
-        judged = as_candidate(candidate)
-        if isinstance(judged, Recording):
-            recordings = [judged]
-        else:
-            problems = problems_for(info) if problem is None else [a_problem(problem)]
-            recordings = _records(judged, info, problems, x0, steps, seed, hyper, grid)
+        problems = problems_for(info) if problem is None else [a_problem(problem)]
+        recordings = _records(judged, info, problems, x0, steps, seed, hyper, grid)
     reports: list[Report] = []
+    seen: list[Recording] = []
+
+    def others() -> list[Recording]:
+        return [other for other in (*seen, *recordings) if other.rows and not other.failure]
+
     for recording in recordings:
-        reports.append(_judged(function, hyper, recording, tolerance, diagnose))
+        reports.append(_judged(function, hyper, recording, tolerance, others if diagnose else None))
+        seen.append(recording)
         if reports[-1].differs:
             break
     judged_by = [report for report in reports if report.agrees or report.differs] or reports
@@ -298,17 +312,45 @@ def check(
         from secondorder.validate.probes import findings
 
         answered = findings(judged, function, hyper)
-    return replace(judged_by[-1], agreed=tuple(report.problem for report in judged_by[:-1]), findings=answered)
+    return replace(
+        judged_by[-1], agreed=tuple(report.problem for report in judged_by[:-1] if report.agrees), findings=answered
+    )
+
+
+def _checked(info: Any, steps: Any, seed: Any, tolerance: Any, grid: Any) -> int:
+    """The steps, if these can be arguments of :func:`check`."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ValueError(f"seed must be a whole number, at least 0; got {seed!r}")
+    if tolerance is not None and not (isinstance(tolerance, Real) and 0.0 <= float(tolerance) < BLURRED):
+        raise ValueError(f"tolerance must be a number in [0, {BLURRED:g}); got {tolerance!r}")
+    if grid is not None and not isinstance(grid, NoiseGrid):
+        raise TypeError(f"grid must be a NoiseGrid; got {type(grid).__name__}")
+    if grid is not None and info.grid is None:
+        raise TypeError(f"{info.name} walks through no noise levels, and takes no grid")
+    return whole("steps", steps)
 
 
 def assert_matches(
     candidate: Any, method: str | Callable[..., Any], problem: Problem | None = None, **options: Any
 ) -> None:
-    """Raise ``AssertionError`` with the report unless the candidate agrees; the arguments are those of :func:`check`.
+    """Raise ``AssertionError`` with the report unless the candidate agrees: for a test.
+
+    Parameters
+    ----------
+    candidate, method, problem, **options
+        As of :func:`check`.
+
+    Raises
+    ------
+    AssertionError
+        With the report as its words.
+    TypeError, ValueError
+        As :func:`check`.
 
     >>> import secondorder as so
     >>> assert_matches(so.diagonal.adam, "adam", steps=5)
     """
+    __tracebackhide__ = True  # pytest shows the report, and not this
     report = check(candidate, method, problem, **options)
     if not report:
         raise AssertionError(str(report))
@@ -323,16 +365,13 @@ def _records(
     seed: int,
     hyper: Mapping[str, Any],
     grid: NoiseGrid | None,
-) -> Any:
+) -> Iterator[Recording]:
     particles = info.kind == "sampler"
     if info.grid is not None and grid is None:
         grid = noise_grid(steps, *info.grid)
-    steps = steps if grid is None else 100_000  # to the end of the grid
+    steps = steps if grid is None else EVERY_LEVEL
     for problem in problems:
-        start = x0
-        if particles and x0 is None:
-            scale = 1.0 if grid is None else grid.levels[0].sigma
-            start = scale * np.random.default_rng(seed).standard_normal((50, problem.x0.shape[0]))  # type: ignore[union-attr]
+        start = cloud(problem, grid, PARTICLES, seed) if particles and x0 is None else x0
         info.require(Ledger(problem, start, particles=particles), hyper)
         yield record(
             candidate, problem, start, steps=steps, seed=seed, batch_size=hyper.get("batch_size"), grid=grid,
@@ -341,14 +380,19 @@ def _records(
 
 
 def _judged(
-    function: Callable[..., Any], hyper: dict[str, Any], recording: Recording, tolerance: float | None, diagnose: bool
+    function: Callable[..., Any],
+    hyper: dict[str, Any],
+    recording: Recording,
+    tolerance: float | None,
+    others: Callable[[], Sequence[Recording]] | None,
 ) -> Report:
     info = function.method  # type: ignore[attr-defined]
     name = "recorded" if recording.problem is None else recording.problem.name
     if not recording.rows:
         alone = _alone(function, hyper, recording)
-        both = alone is not None and alone.failure == recording.failure
-        nothing = Match({}, {}, None, 0, f"both break down at {recording.failure}" if both else "")
+        both = bool(recording.failure) and alone is not None and alone.failure == recording.failure
+        why = f"both break down at {recording.failure}" if both else "" if recording.failure else "it yields nothing"
+        nothing = Match({}, {}, None, 0, why)
         return Report(
             recording.name, info.name, hyper, name, recording.epsilon, nothing,
             failure="" if both else recording.failure, status=recording.status,
@@ -364,11 +408,14 @@ def _judged(
     own = _alone(function, hyper, recording)
     found = _ended(found, info, recording, own)
     failure = "" if own is not None and own.failure == recording.failure else recording.failure
+    status = recording.status
+    if "rounding decides" in found.ended and any(f": {kind}: " in failure for kind in NUMERICAL):
+        failure, status = "", f"{failure}, where rounding decides"
     explanation = None
-    if diagnose and found.first is not None:
+    if others is not None and found.first is not None:
         from secondorder.validate.diagnosis import explain
 
-        explanation = explain(function, hyper, recording, found)
+        explanation = explain(function, hyper, recording, found, others)
     return Report(
         recording.name,
         info.name,
@@ -380,7 +427,7 @@ def _judged(
         explanation=explanation,
         failure=failure,
         missing=_missing(function, hyper, recording, found),
-        status=recording.status,
+        status=status,
     )
 
 
@@ -409,8 +456,6 @@ def _goes_on(rows: Sequence[Iterate], end: int) -> bool:
 def _missing(
     function: Callable[..., Any], hyper: Mapping[str, Any], recording: Recording, found: Match
 ) -> tuple[str, ...]:
-    from secondorder.validate.forcing import follow
-
     rows: list[Iterate] = []
     with contextlib.suppress(Exception):
         rows.extend(itertools.islice(follow(function, hyper, recording), 2))
@@ -420,16 +465,17 @@ def _missing(
 
 def _alone(function: Callable[..., Any], hyper: Mapping[str, Any], recording: Recording) -> Recording | None:
     """The reference run by itself, as the candidate was."""
-    if recording.problem is None:
+    sampler = function.method.kind == "sampler"  # type: ignore[attr-defined]
+    if recording.problem is None or (sampler and not recording.rows):
         return None
     return record(
         Candidate("reference", functools.partial(function, **hyper)),
         recording.problem,
         recording.rows[0].x if recording.rows else None,
-        steps=len(recording.rows) + 10 * bool(recording.status) if recording.grid is None else 100_000,
+        steps=len(recording.rows) + 10 * bool(recording.status) if recording.grid is None else EVERY_LEVEL,
         seed=recording.seed,
         grid=recording.grid,
-        particles=function.method.kind == "sampler",  # type: ignore[attr-defined]
+        particles=sampler,
     )
 
 
@@ -439,15 +485,15 @@ def _apart(own: Recording, recording: Recording) -> np.ndarray:
     return np.asarray([norm(a.x - b.x) / max(norm(a.x), norm(b.x), 1e-300) for a, b in pairs])
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(name): _plain(each) for name, each in value.items()}
+        return {str(name): plain(each) for name, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, np.generic):
-        return _plain(value.item())
+        return plain(value.item())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return os.fspath(value) if isinstance(value, os.PathLike) else value

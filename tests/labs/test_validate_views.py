@@ -74,5 +74,5 @@ def test_the_sentence_names_what_the_check_found():
     sentence = views.validate_mistake(mistake="the gradient of the step before").sentence
     assert "first in first_moment, at step 2" in sentence
     assert "nothing beyond rounding" in views.validate_mistake(size=1e-14).sentence
-    assert "nothing but rounding" in views.validate_forcing().sentence
+    assert "nothing beyond rounding" in views.validate_forcing().sentence
     assert "step at step 1, off by 1.0e-06" in views.validate_forcing(error=1e-6).sentence

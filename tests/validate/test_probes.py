@@ -270,6 +270,11 @@ def diagonal_fisher(mean):
     return iterates
 
 
+def test_a_matrix_of_no_numbers_fails():
+    finding = P.batch_duplication(lambda p: np.nan * p.ggn(p.x0))
+    assert finding.passed is False and finding.words == "the matrix is not finite"
+
+
 def test_an_optimiser_whose_curvature_is_a_sum():
     assert P.batch_duplication(diagonal_fisher(True)).passed
     finding = P.batch_duplication(diagonal_fisher(False))

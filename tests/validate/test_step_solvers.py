@@ -58,8 +58,7 @@ def test_the_solvers_of_the_package_pass(solver, kind):
 def test_another_right_solver_fails_nowhere_but_at_extremes():
     """Bisection on the multiplier itself loses what a tiny component along the lowest eigenvector needs."""
     failed = check_step_solver(by_search).measured["failed"]
-    assert all("near-hard" in name or "scaled" in name or "hard" in name for name in failed), failed
-    assert len(failed) < 20
+    assert all(name.startswith(("near-hard, 1e-12", "hard, d=")) for name in failed), failed
 
 
 def test_a_newton_step_cut_to_the_radius_is_a_saddle_of_an_indefinite_model():
@@ -78,7 +77,7 @@ def test_the_hard_case_without_the_eigenvector_is_named():
         return step - lowest * (lowest @ step) if abs(lowest @ g) <= 1e-5 * np.linalg.norm(g) else step
 
     failed = check_step_solver(without).measured["failed"]
-    assert failed and all("hard" in name or "zero gradient, indefinite" in name or "near" in name for name in failed)
+    assert failed and all("hard" in name or "zero gradient, indefinite" in name for name in failed)
     assert failed["hard, d=5"].startswith("lacks the part along the lowest eigenvector (hard case): misses ")
     assert "indefinite, d=5" not in failed
 
@@ -117,7 +116,7 @@ def test_steps_out_of_the_region_and_short_steps():
     long = check_step_solver(lambda g, H, radius: 1.01 * trust_region(g, H, radius)).measured["failed"]
     assert long["indefinite, d=5"] == "leaves the region: length 1.01, radius 1"
     short = check_step_solver(lambda g, H, radius: 0.9 * trust_region(g, H, radius)).measured["failed"]
-    assert "0.9 times the length" in short["indefinite, d=20"] or "saddle" in short["indefinite, d=20"]
+    assert "0.9 times the length" in short["indefinite, d=20"]
     assert check_step_solver(lambda g, H, radius: 0.95 * trust_region(g, H, radius), tolerance=0.2).passed
 
 

@@ -137,7 +137,7 @@ def _mistake_sentence(what: str, report: Report, reference: np.ndarray, seen: np
         found = f"nothing beyond rounding in {report.steps} steps, {report.match.worst:.1e} at most"
     else:
         found = (
-            f"first in {report.first.quantity}, at step {report.first.step}, by {report.first.error:.1e} of its size"
+            f"it first in {report.first.quantity}, at step {report.first.step}, by {report.first.error:.1e} of its size"
         )
     return (
         f"{what}. After {STEPS} steps the loss of the reference is {reference[-1]:.3g} and that of this one {seen[-1]:.3g}; on "
@@ -244,7 +244,7 @@ def _forcing_sentence(rate: float, what: str, report: Report) -> str:
     apart = f"are 1 % apart at step {parted[0]}" if len(parted) else f"are {np.max(free):.1e} apart at most"
     first = report.first
     found = (
-        f"nothing but rounding, {report.match.worst:.1e} at most"
+        f"nothing beyond rounding, {report.match.worst:.1e} at most"
         if first is None
         else f"{first.quantity} at step {first.step}, off by {first.error:.1e}"
     )
