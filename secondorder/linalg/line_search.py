@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 ROUNDING_UNITS = 1e3
+
+
+@contextlib.contextmanager
+def no_allowance() -> Iterator[None]:
+    """Inside, tests of decrease allow nothing for rounding: what they decide otherwise is decided by rounding.
+
+    >>> with no_allowance():
+    ...     rounding(1.0, 0.5, 1e-16)
+    0.0
+    """
+    global ROUNDING_UNITS
+    usual, ROUNDING_UNITS = ROUNDING_UNITS, 0.0
+    try:
+        yield
+    finally:
+        ROUNDING_UNITS = usual
 
 
 def rounding(f: float, f_new: float, epsilon: float) -> float:

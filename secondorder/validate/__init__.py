@@ -10,6 +10,7 @@ from secondorder.validate.adapters import (
 )
 from secondorder.validate.comparison import Difference, Match
 from secondorder.validate.derivatives import check_derivatives
+from secondorder.validate.diagnosis import Explanation, Switch
 from secondorder.validate.files import read_run, write_run
 from secondorder.validate.operators import OperatorReport, check_operator, parameter_orders
 from secondorder.validate.probes import (
@@ -35,12 +36,14 @@ from secondorder.validate.verdict import Finding, Report, assert_matches, check
 __all__ = [
     "Candidate",
     "Difference",
+    "Explanation",
     "Finding",
     "Match",
     "OperatorReport",
     "Query",
     "Recording",
     "Report",
+    "Switch",
     "assert_matches",
     "basis_permutation",
     "batch_duplication",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from secondorder.linalg.line_search import no_allowance
 from secondorder.run import Iterate
 from secondorder.validate.answers import Unanswered
 from secondorder.validate.forcing import follow
@@ -91,7 +92,7 @@ def match(
     Match
         Also where the reference breaks down.
 
-    Cost: the method three times.
+    Cost: the method three times, or four.
 
     >>> import secondorder as so
     >>> from secondorder.validate.recording import Candidate, record
@@ -102,7 +103,7 @@ def match(
     rows, broke = _walked(follow(function, hyper, recording))
     exact = list(accounts(rows))
     floors, firmly = _floors(function, hyper, recording, exact)
-    base = UNITS * recording.epsilon if tolerance is None else tolerance
+    base = min(UNITS * recording.epsilon, 0.5 * BLURRED) if tolerance is None else tolerance
     clear = int(sum(SAFETY * floors["step"] < BLURRED)) if rows else 0
     ended = _ending(broke, clear, len(rows), len(recording.rows))
     errors: dict[str, np.ndarray] = {}
@@ -258,12 +259,16 @@ def _walked(rows: Iterator[Iterate]) -> tuple[list[Iterate], Exception | None]:
 def _floors(
     function: Callable[..., Any], hyper: Mapping[str, Any], recording: Recording, exact: list[dict[str, Any]]
 ) -> tuple[dict[str, np.ndarray], bool]:
-    """The largest effect of rounding on each quantity up to each step, seen in two disturbed runs, and whether both break
-    down after as many rows. What a disturbed run lacks is beyond judgement."""
+    """The largest effect of rounding on each quantity up to each step, and whether a breakdown stays where it is. It is seen in
+    two disturbed runs, and where f decides in one whose tests of decrease allow nothing for rounding. What such a run lacks is
+    beyond judgement."""
     floors: dict[str, np.ndarray] = {}
     firmly = True
-    for seed in (1, 2):
-        rows, broke = _walked(follow(function, hyper, recording, np.random.default_rng(seed)))
+    walks = [_walked(follow(function, hyper, recording, np.random.default_rng(seed))) for seed in (1, 2)]
+    if {"f", "residual"} & set(function.method.oracles(hyper)):  # type: ignore[attr-defined]
+        with no_allowance():
+            walks.append(_walked(follow(function, hyper, recording)))
+    for rows, broke in walks:
         firmly = firmly and broke is not None and len(rows) == len(exact)
         noisy = list(accounts(rows))
         for t, account in enumerate(exact):

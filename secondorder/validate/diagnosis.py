@@ -187,7 +187,7 @@ class _Search:
                 if explained or self.cut:
                     break
                 progress = [trial for trial in progress if self._nearer(trial[1], beam[-1][1])]
-                beam = sorted(progress, key=lambda trial: self._rank(trial[1]), reverse=True)[: BEAM // (depth + 1)]
+                beam = self._best(progress)[: BEAM // (depth + 1)]
                 if not beam:
                     break
         sets: list[tuple[Switch, ...]] = []
@@ -197,6 +197,18 @@ class _Search:
                 sets.append(switches)
         first, rest = (sets[0], sets[1:]) if sets else ((), [])
         return Explanation(first, tuple(_various(rest)[:ALTERNATIVES]), self.tried, self.cut and not first)
+
+    def _best(self, progress: list[Trial]) -> list[Trial]:
+        """The best first; of those that come equally far the first alone: several numbers can be fitted to one difference."""
+        best: list[Trial] = []
+        for trial in sorted(progress, key=lambda trial: self._rank(trial[1]), reverse=True):
+            place, error = self._rank(trial[1])[:2], trial[1].error
+            if not any(
+                self._rank(other)[:2] == place and np.isclose(other.error, error, rtol=1e-3, atol=0.0)
+                for _, other in best
+            ):
+                best.append(trial)
+        return best
 
     def _widened(self, beam: list[Trial], depth: int) -> tuple[list[tuple[Change, ...]], list[Trial]]:
         """Of each set of changes those with one more: what explains the candidate, and what leads elsewhere."""
@@ -424,9 +436,7 @@ class _Search:
 
     def _said(self, name: str, value: Any) -> str:
         """In words what a hyper-parameter is and was."""
-        number = type(self.values[name]) in (int, float)
-        before = "given" if name in self.hyper else "default" if number else "paper"
-        return f"{name}={value!r} ({before}: {self.values[name]!r})"
+        return f"{name}={value!r} ({'given' if name in self.hyper else 'default'}: {self.values[name]!r})"
 
     def _set(self, name: str, value: Any) -> Change:
         parameter = next(p for p in self.info.parameters if p.name == name)

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from secondorder import problems, sets
-from secondorder.catalogue import Method
+from secondorder.catalogue import Method, find
 from secondorder.oracles import Problem
 from secondorder.schedules import NoiseGrid
 
 
-def problems_for(info: Method) -> list[Problem]:
+def problems_for(method: str | Callable[..., Any] | Method) -> list[Problem]:
     """The problems a method is judged on, each with a start at which curvature, scale and sign all matter.
 
     Parameters
     ----------
-    info : Method
-        The ``method`` of a function, one of :func:`secondorder.methods`.
+    method : str, function or Method
+        A name from :func:`secondorder.methods`, a method, or what the catalogue knows of one.
 
     Returns
     -------
     list of Problem
         Made anew by each call.
 
-    >>> import secondorder as so
-    >>> [problem.name for problem in problems_for(so.diagonal.adam.method)]
+    >>> [problem.name for problem in problems_for("adam")]
     ['mlp', 'rosenbrock']
     """
+    info: Method = method if isinstance(method, Method) else find(method).method  # type: ignore[attr-defined]
     oracles = info.oracles()
     if info.kind == "sampler":
         return [problems.gaussian_mixture()]
