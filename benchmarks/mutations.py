@@ -5,7 +5,8 @@
 Every mutant of ``tests/validate/mutants.py`` is made. Left out are those that break down before their first step, hang, or
 do the same as the method in free runs from other starts. The others are held against the reference for 20 steps. Of those
 a random sample is diagnosed, for as long as there is time; what stands against a kind there is how often
-the explanation names the changed statement, or hyper-parameters that are the same thing. Two kinds were held back while the
+the explanation names the changed statement, or hyper-parameters that are the same thing; those that break down say so
+themselves. Two kinds were held back while the
 diagnosis was written, and are counted apart.
 """
 
@@ -55,6 +56,9 @@ def naming(mutants, detected, seconds):
         if time.monotonic() - began > seconds:
             break
         report = mutants.reports(mutant, diagnose=True)[-1]
+        if report.failure:
+            counts[mutant.kind]["broke down"] += 1
+            continue
         right = mutants.named(mutant, report)
         counts[mutant.kind]["named" if right else "not named"] += 1
         if not right:

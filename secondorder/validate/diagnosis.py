@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import itertools
 import time
 import warnings
@@ -15,14 +16,15 @@ from scipy.optimize import least_squares
 from tqdm.auto import tqdm
 
 from secondorder.catalogue import Parameter
+from secondorder.ledger import Ledger
 from secondorder.validate import transformations as transform
 from secondorder.validate.comparison import AT_THE_POINT, Difference, Match, accounts, first_difference, match
 from secondorder.validate.forcing import follow
-from secondorder.validate.recording import Recording
+from secondorder.validate.recording import Candidate, Recording, record
 from secondorder.validate.rewrites import Edit, Switch, edits, executed, line_of, literals, places, rewritten
 
 SECONDS = 15.0
-"""How long the search may take."""
+"""How long the search may take, in time of the processor."""
 
 DEPTH, BEAM = 3, 4
 """At most so many changes together; so many sets of changes are carried on to the next depth."""
@@ -32,6 +34,8 @@ ALTERNATIVES = 3
 
 INTEGERS = (*range(1, 13), 15, 20, 25, 30, 50, 64, 100, 128)
 """What a whole number is tried as."""
+
+IN_PLACE_OF_ZERO = (1.0, 0.5, -1.0)
 
 SHRUNK = 3.0
 """A change is also progress if it makes the first difference so many times smaller."""
@@ -171,9 +175,10 @@ class _Search:
         self.function, self.hyper, self.recording, self.found = function, dict(hyper), recording, found
         self.info = function.method  # type: ignore[attr-defined]
         self.loose = _loosened(found)
+        self.ended = bool(recording.status and recording.problem and found.first.step >= len(recording.rows))
         self.values = {**self.info.defaults(), **self.hyper}
         self.order = [name for name in found.errors if name != "step"] + ["step"]
-        self.began, self.tried, self.cut = time.perf_counter(), 0, False
+        self.began, self.tried, self.cut = time.process_time(), 0, False
         self.bar: tqdm | None = None
 
     def explanation(self) -> Explanation:
@@ -267,7 +272,7 @@ class _Search:
         return []
 
     def _late(self) -> bool:
-        self.cut = self.cut or time.perf_counter() - self.began > SECONDS
+        self.cut = self.cut or time.process_time() - self.began > SECONDS
         return self.cut
 
     def _groups(self, changes: tuple[Change, ...], difference: Difference, depth: int) -> Iterator[Group]:
@@ -299,9 +304,29 @@ class _Search:
             self.bar.update()
         try:
             function, hyper = self._realised(changes)
-            return first_difference(function, hyper, self.recording, allowed or self.loose)
+            different = first_difference(function, hyper, self.recording, allowed or self.loose)
+            return self.found.first if different is None and not self._ends_alike(function, hyper) else different
         except Exception:
             return Difference(0, "x", np.inf, 0.0)
+
+    def _ends_alike(self, function: Callable[..., Any], hyper: Mapping[str, Any]) -> bool:
+        """Where the candidate ended by itself and the reference did not: whether with the changes it does too, there."""
+        if not self.ended:
+            return True
+        run = self._alone(function, hyper)
+        return run.status == self.recording.status and len(run.rows) == len(self.recording.rows)
+
+    def _alone(self, function: Callable[..., Any], hyper: Mapping[str, Any]) -> Recording:
+        """A run that is not led, a little longer than that of the candidate."""
+        rows, problem = self.recording.rows, self.recording.problem
+        assert problem is not None
+        draws = "rng" in inspect.signature(self.info.function).parameters
+
+        def iterates(problem: Ledger, x: Any, rng: np.random.Generator) -> Any:
+            return function(problem, **({"rng": rng} if draws else {}), **hyper)
+
+        alone = Candidate("alone", iterates)
+        return record(alone, problem, rows[0].x, steps=len(rows) + 1, seed=self.recording.seed)
 
     def _confirmed(self, changes: tuple[Change, ...]) -> bool:
         """Whether it passes the whole comparison, and that still judges what differed."""
@@ -313,6 +338,8 @@ class _Search:
             return False
         first = self.found.first
         allowed = whole.tolerances.get(first.quantity, np.zeros(0))
+        if self.ended:
+            return whole.agrees and self._ends_alike(function, hyper) and self._holds(function, hyper)
         if first.quantity == "x" and first.error == np.inf:  # the reference broke down, or asked what is not on record
             judged = whole.steps >= max(first.step, 1)
         elif any(change.switch.kind == "delay" for change in changes):  # it may have nothing to show at first
@@ -544,6 +571,8 @@ class _Search:
 
     def _executed(self, step: int) -> frozenset[tuple[str, int]]:
         def run() -> None:
+            if self.ended:
+                self._alone(self.function, self.hyper)
             for _ in itertools.islice(follow(self.function, self.hyper, self.recording), step + 1):
                 pass
 
@@ -557,10 +586,12 @@ class _Search:
             if depth or edit.touches(self._lines):
                 yield Change(edit.switch, edit=edit)
 
-    def _literals(self, depth: int) -> Iterator[Family]:
+    def _literals(self, depth: int) -> Iterator[Change | Family]:
         for literal in literals(self.function):
             make = literal.edit
             if depth or make(literal.value).touches(self._lines):
+                if not literal.value:  # of a comparison, where a fit finds no slope
+                    yield from (_edited(make(other)) for other in IN_PLACE_OF_ZERO)
                 yield Family(literal.value, "any", lambda c, make=make: _edited(make(c)))  # type: ignore[misc]
 
 

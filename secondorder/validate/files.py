@@ -27,8 +27,8 @@ VERSION = 1
 LIMIT = 256 * 2**20
 """Bytes of all arrays of a file together."""
 
-JSON_LIMIT = 32 * 2**20
-"""Bytes of a JSON file."""
+JSON_LIMIT = 8 * 2**20
+"""Bytes of a JSON file; read, it may be some thirty times as large."""
 
 ROWS = 100_000
 """Iterates of a run."""

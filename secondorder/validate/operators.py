@@ -475,12 +475,16 @@ def _product(operator: Any) -> Callable[[np.ndarray], Any]:
         shape = np.shape(operator)
         if len(shape) != 2 or shape[0] != shape[1]:
             raise _Unlike(f"it must be a square matrix, an operator, or a function v -> C v; its shape is {shape}")
+        if not isinstance(operator, LinearOperator) and np.iscomplexobj(operator):
+            raise _Unlike("it must be real; got complex numbers")
         matrix = operator if isinstance(operator, LinearOperator) else np.asarray(operator, dtype=float)
         return lambda v: matrix @ v
     return operator
 
 
 def _column(answer: Any, d: int) -> np.ndarray:
+    if np.iscomplexobj(answer):
+        raise _Unlike("a product must be real; got complex numbers")
     column = np.array(answer, dtype=float)
     if column.size != d:
         raise _Unlike(f"a product must have shape ({d},); got {column.shape}")

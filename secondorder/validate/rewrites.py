@@ -10,6 +10,7 @@ import inspect
 import itertools
 import pickle
 import sys
+import threading
 import time
 import types
 import warnings
@@ -191,10 +192,12 @@ def executed(function: Callable[..., Any], run: Callable[[], Any]) -> frozenset[
 
     before = sys.gettrace()
     sys.settrace(trace)
+    threading.settrace(trace)  # of a run with a limit of time
     try:
         run()
     finally:
         sys.settrace(before)
+        threading.settrace(before)
     return frozenset(seen)
 
 

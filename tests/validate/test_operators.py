@@ -245,6 +245,12 @@ def test_an_operator_that_writes_on_its_argument_does_no_harm():
     assert check_operator(greedy, "ggn", NETWORK, X).agrees
 
 
+@pytest.mark.parametrize("operator", [lambda v: v + 1j, 1j * np.eye(NETWORK.x0.size)])
+def test_complex_numbers_are_not_dropped(operator):
+    report = check_operator(operator, "ggn", NETWORK)
+    assert not report and "must be real; got complex numbers" in str(report)
+
+
 def test_without_layers_there_is_only_one_order():
     quadratic = so.problems.quadratic([1.0, 4.0, 9.0])
     H = np.diag([1.0, 4.0, 9.0])
