@@ -44,7 +44,7 @@ TURNS, SECONDS = 20_000, 2.0
 class Switch:
     """One change to a reference.
 
-    ``kind`` is one of :data:`KINDS`; ``words`` say what is changed; ``where`` is the path of the source, from the package on,
+    ``kind`` is one of ``KINDS``; ``words`` say what is changed; ``where`` is the path of the source, from the package on,
     and the line concerned, if it is one; ``change`` is the same for a program: hyper-parameters and their values, or what
     stands in the source and in its place.
     """
