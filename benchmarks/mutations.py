@@ -1,6 +1,7 @@
 """Mistakes made mechanically in every optimiser with state: how many the validator sees, and how many it names.
 
     python benchmarks/mutations.py            # minutes; writes benchmarks/mutations.json
+    python benchmarks/mutations.py --naming   # the second half alone
 
 Every mutant of ``tests/validate/mutants.py`` is made. Left out are those that break down before their first step, hang, or
 do the same as the method in free runs from other starts. The others are held against the reference for 20 steps. Of those
@@ -85,11 +86,20 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=10.0, help="for the sample that is diagnosed (10)")
     parser.add_argument("--seed", type=int, default=0, help="of that sample (0)")
+    parser.add_argument("--naming", action="store_true", help="draw another sample, keep what is on file of detection")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     mutants = load_mutants()
-    fates, missed, detected = detection(mutants, mutants.stateful())
-    random.Random(options.seed).shuffle(detected)
+    if options.naming:
+        record = json.loads((HERE / "mutations.json").read_text(encoding="utf-8"))
+        fates = {name: {kind: Counter(c) for kind, c in kinds.items()} for name, kinds in record["methods"].items()}
+        missed = record["missed"]
+        every = [mutant for info in mutants.stateful() for mutant in mutants.mutants(info)]
+        random.Random(options.seed).shuffle(every)
+        detected = (mutant for mutant in every if mutants.fate(mutant) == "detected")
+    else:
+        fates, missed, detected = detection(mutants, mutants.stateful())
+        random.Random(options.seed).shuffle(detected)
     write(mutants, fates, missed, *naming(mutants, detected, 60.0 * options.minutes))
 
 

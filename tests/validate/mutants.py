@@ -16,6 +16,7 @@ import secondorder as so
 from secondorder.arrays import norm
 from secondorder.catalogue import find
 from secondorder.ledger import Ledger
+from secondorder.linalg.line_search import no_allowance
 from secondorder.validate.comparison import _shared, accounts, relative_error
 from secondorder.validate.problems import problems_for
 from secondorder.validate.recording import Candidate, record, tapped
@@ -412,7 +413,10 @@ def _reference_runs(name):
     for problem, x0, seed in trials(function.method):
         run = walked(function, problem, x0, seed)
         nearby = walked(function, rounded(problem), x0, seed)
-        found.append((problem, x0, seed, run, rounding_of(run, nearby)))
+        with no_allowance():
+            strictly = walked(function, problem, x0, seed)
+        allowed = list(map(max, rounding_of(run, nearby), rounding_of(run, strictly)))
+        found.append((problem, x0, seed, run, allowed))
     return found
 
 
