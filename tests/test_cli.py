@@ -284,8 +284,8 @@ def test_a_run_that_differs_exits_with_one(capsys, recorded):
     assert (status, err) == (1, "") and "DIFFERS" in out and "step 2, `step`" in out
     status, out, _ = call(capsys, "check", str(recorded / "mine.npz"), "adam", "--set", "beta2=0.9")
     assert status == 0 and "beta2=0.9" in out
-    status, out, _ = call(capsys, "check", str(recorded / "mine.npz"), "adam", "--tolerance", "2", "--no-diagnosis")
-    assert status == 0
+    status, _, err = call(capsys, "check", str(recorded / "mine.npz"), "adam", "--tolerance", "2", "--no-diagnosis")
+    assert status == 2 and "tolerance must be" in err
 
 
 def test_a_report_for_machines_is_strict_json(capsys, recorded):
