@@ -496,53 +496,62 @@ class _Search:
 
     def _transformations(self, difference: Difference) -> Iterator[Change | Family]:
         asked = [o for o in self.info.oracles(self.values) if o not in ("lmo", "project", "domain", "log_density")]
+        yield from self._scales(asked)
+        if self.info.kind == "optimiser":
+            yield from self._decays()
+        yield from self._delays(asked)
+        yield from self._conventions(difference.quantity)
+
+    def _scale(self, words: str, where: Any, wrap: Callable[[float], transform.Wrap]) -> Family:
+        """The scales of one thing, those by the number of examples by name."""
         n = getattr(self.recording.problem, "n", None)
-        n = n if isinstance(n, int) else None
-        named = {} if n is None else {"N": n, "1/N": 1.0 / n, "N^2": n**2, "1/N^2": 1.0 / n**2}
-        sets = [(oracle,) for oracle in asked] + ([tuple(asked)] if len(asked) > 1 else [])
+        named = {"N": n, "1/N": 1.0 / n, "N^2": n**2, "1/N^2": 1.0 / n**2} if isinstance(n, int) else {}
 
-        def scale_of(words: str, where: Any, wrap: Callable[[float], transform.Wrap]) -> Family:
-            def make(c: float) -> Change:
-                name = next((f" = {name}" for name, value in named.items() if abs(c - value) < 1e-9 * value), "")
-                return Change(Switch("scale", f"{words} times {c:g}{name}", where, {"factor": c}), wrap=wrap(c))
+        def make(c: float) -> Change:
+            name = next((f" = {name}" for name, value in named.items() if abs(c - value) < 1e-9 * value), "")
+            return Change(Switch("scale", f"{words} times {c:g}{name}", where, {"factor": c}), wrap=wrap(c))
 
-            return Family(1.0, "any", make, named)
+        return Family(1.0, "any", make, named)
 
+    def _scales(self, asked: list[str]) -> Iterator[Family]:
         step = line_of(self.function, assigned="step") or line_of(self.function, assigned="x")
-        grad = line_of(self.function, called="grad")
-        yield scale_of("the step", step, transform.scaled_step)
-        for oracles in sets:
+        yield self._scale("the step", step, transform.scaled_step)
+        for oracles in [(oracle,) for oracle in asked] + ([tuple(asked)] if len(asked) > 1 else []):
             words = f"`{oracles[0]}`" if len(oracles) == 1 else "the loss"
             where = line_of(self.function, called=oracles[0])
-            yield scale_of(words, where, functools.partial(transform.scaled_answers, oracles))
-        if self.info.kind == "optimiser":
-            yield Family(0.0, "any", lambda c: Change(
-                Switch("decay", f"{c:g} times x taken away from it", step, {"weight_decay": c}),
-                wrap=transform.decayed_step(c),
-            ))  # fmt: skip
-            yield Family(0.0, "any", lambda c: Change(
-                Switch("decay", f"{c:g} times x added to the gradient", grad, {"l2": c}), wrap=transform.decayed_gradient(c)
-            ))  # fmt: skip
-        for oracle in asked:
-            words = f"the answers of `{oracle}` one step late"
-            where = line_of(self.function, called=oracle)
-            change = {"late": oracle, "steps": 1}
-            yield Change(Switch("delay", words, where, change), wrap=transform.late_answers(oracle))
-        exposed = [name for name in self.order if name not in AT_THE_POINT]
-        for names in [*((name,) for name in exposed), *([tuple(exposed)] if len(exposed) > 1 else [])]:
-            for steps in (1, 2):
-                words = " and ".join(f"`{name}`" for name in names)
-                late = f"{words} {('one step', 'two steps')[steps - 1]} late"
-                change = {"late": list(names), "steps": steps}
-                where = line_of(self.function, assigned=names[0])
-                wrap = transform.late_step(steps) if "step" in names else None
-                shown = [name for name in names if name != "step"]
-                yield Change(
-                    Switch("delay", late, where, change), wrap=transform.both(wrap, transform.shown_late(shown, steps))
-                )
-        yield from self._conventions(difference.quantity, scale_of)
+            yield self._scale(words, where, functools.partial(transform.scaled_answers, oracles))
 
-    def _conventions(self, name: str, scale_of: Callable[..., Family]) -> Iterator[Change | Family]:
+    def _decays(self) -> Iterator[Family]:
+        step = line_of(self.function, assigned="step") or line_of(self.function, assigned="x")
+        grad = line_of(self.function, called="grad")
+
+        def of_step(c: float) -> Change:
+            switch = Switch("decay", f"{c:g} times x taken away from it", step, {"weight_decay": c})
+            return Change(switch, wrap=transform.decayed_step(c))
+
+        def of_gradient(c: float) -> Change:
+            switch = Switch("decay", f"{c:g} times x added to the gradient", grad, {"l2": c})
+            return Change(switch, wrap=transform.decayed_gradient(c))
+
+        yield Family(0.0, "any", of_step)
+        yield Family(0.0, "any", of_gradient)
+
+    def _delays(self, asked: list[str]) -> Iterator[Change]:
+        for oracle in asked:
+            words, where = f"the answers of `{oracle}` one step late", line_of(self.function, called=oracle)
+            switch = Switch("delay", words, where, {"late": oracle, "steps": 1})
+            yield Change(switch, wrap=transform.late_answers(oracle))
+        exposed = [name for name in self.order if name not in AT_THE_POINT]
+        sets = [*((name,) for name in exposed), *([tuple(exposed)] if len(exposed) > 1 else [])]
+        for names, steps in itertools.product(sets, (1, 2)):
+            words = f"{' and '.join(f'`{name}`' for name in names)} {('one step', 'two steps')[steps - 1]} late"
+            where = line_of(self.function, assigned=names[0])
+            switch = Switch("delay", words, where, {"late": list(names), "steps": steps})
+            wrap = transform.late_step(steps) if "step" in names else None
+            shown = [name for name in names if name != "step"]
+            yield Change(switch, wrap=transform.both(wrap, transform.shown_late(shown, steps)))
+
+    def _conventions(self, name: str) -> Iterator[Change | Family]:
         if name in ("step", "x"):
             return
         decays = {
@@ -561,7 +570,7 @@ class _Search:
             if other not in (name, "step", *AT_THE_POINT):
                 switch = Switch("convention", f"`{name}` and `{other}` exchanged", None, {"exchanged": [name, other]})
                 yield Change(switch, wrap=transform.exchanged(name, other))
-        family = scale_of(f"`{name}` shown", None, lambda c: transform.shown_as(name, lambda v, k: c * v))
+        family = self._scale(f"`{name}` shown", None, lambda c: transform.shown_as(name, lambda v, k: c * v))
         yield Family(1.0, "any", lambda c: _as_convention(family.make(c)), family.named)
 
     @functools.cached_property

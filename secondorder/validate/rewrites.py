@@ -8,7 +8,6 @@ import dataclasses
 import functools
 import inspect
 import itertools
-import pickle
 import sys
 import threading
 import time
@@ -344,7 +343,7 @@ def _compiled(module: str, key: str) -> types.CodeType:
 
 
 def _changed(module: str, key: str, changes: Iterable[Edit]) -> types.CodeType:
-    tree = pickle.loads(_pickled(module, key))  # the fastest copy
+    tree = copy.deepcopy(_source(module).definitions[key])
     for edit in changes:
         surgeon = _Surgeon(edit)
         tree = surgeon.visit(tree)
@@ -354,11 +353,6 @@ def _changed(module: str, key: str, changes: Iterable[Edit]) -> types.CodeType:
         warnings.simplefilter("ignore")
         # dont_inherit is False: annotations stay text, as they do in this module
         return compile(ast.Module([tree], []), "<rewritten>", "exec")
-
-
-@functools.cache
-def _pickled(module: str, key: str) -> bytes:
-    return pickle.dumps(_source(module).definitions[key])
 
 
 class _Surgeon(ast.NodeTransformer):
