@@ -39,6 +39,7 @@ __all__ = [
 _ROOMS = (
     *FAMILIES,
     "distances",
+    "guarantees",
     "labs",
     "linalg",
     "operators",

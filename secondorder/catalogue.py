@@ -26,6 +26,7 @@ MADE_BY = {
     **dict.fromkeys(
         ("lmo", "project"), ". A feasible set gives it: problem.subject_to(sets.Simplex(d)), or another of sets"
     ),
+    "metric": ". Give it as Problem(..., metric=lambda v: B @ v), or take problems.logistic(...)",
     **dict.fromkeys(CLOUD, ". Give it as Problem(score=..., x0=...), or take problems.gaussian_mixture()"),
 }
 """Where a problem with an oracle comes from, if not from a function."""

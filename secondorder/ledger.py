@@ -113,6 +113,14 @@ class Ledger:
             self._dense = (x, self.hess(x))
         return self._dense[1] @ v
 
+    def third(self, x: Array, h: Array) -> Array:
+        """The third derivative applied to h twice, shape (d,)."""
+        return self._checked("third", self._ask("third", x, h), x, x.shape)
+
+    def metric(self, v: Array) -> Array:
+        """The product with the fixed matrix that bounds the Hessian, shape (d,)."""
+        return self._checked("metric", self._ask("metric", v), v, v.shape)
+
     def residual(self, x: Array) -> Array:
         """The residual, shape (m,), m as the first time; it may hold infinities or NaN outside the domain."""
         r = self._ask("residual", x)

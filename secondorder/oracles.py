@@ -19,6 +19,8 @@ ORACLES = {
     "grad": "the gradient, an array shaped like x",
     "hess": "the dense Hessian, an array of shape (d, d)",
     "hvp": "the Hessian-vector product hvp(x, v), an array shaped like x",
+    "third": "third(x, h), the third derivative applied to h twice, D^3 f(x)[h, h], an array shaped like x",
+    "metric": "metric(v), the product Bv with a fixed matrix B, mu B <= Hessian <= L B at every x, shaped like v",
     "residual": "the residual vector r(x), an array of shape (m,)",
     "jac": "the Jacobian of the residual, an array of shape (m, d)",
     "ggn_product": "the product ggn_product(x, v) with the generalised Gauss-Newton matrix, an array shaped like x",
@@ -46,6 +48,10 @@ class Problem:
         Value, gradient of shape (d,) and Hessian of shape (d, d). Give those that you have.
     hvp : callable of two arrays of shape (d,)
         The product of the Hessian at the first with the second. Without it, methods that need it use ``hess``.
+    third : callable of two arrays of shape (d,), optional
+        :math:`D^3f(x)[h,h]`, shape (d,): how the product :math:`\nabla^2f(x)h` changes when x moves along h.
+    metric : callable of one array of shape (d,), optional
+        The product with a fixed positive definite matrix B that bounds the Hessian, :math:`\mu B\preceq\nabla^2f(x)\preceq LB`.
     residual, jac, ggn_product, signals, output_loss : callable, optional
         For sums of squares, see :func:`secondorder.problems.least_squares`, and for networks, see
         :func:`secondorder.problems.mlp`, which define them.
@@ -78,6 +84,8 @@ class Problem:
     grad: Any = None
     hess: Any = None
     hvp: Any = None
+    third: Any = None
+    metric: Any = None
     residual: Any = None
     jac: Any = None
     ggn_product: Any = None
@@ -142,7 +150,7 @@ class Problem:
         >>> from secondorder.problems import quadratic
         >>> from secondorder.sets import Simplex
         >>> quadratic([1.0, 2.0]).subject_to(Simplex(2))
-        <Quadratic 'quadratic on Simplex(2)', d=2: f, grad, hess, hvp, lmo, project>
+        <Quadratic 'quadratic on Simplex(2)', d=2: f, grad, hess, hvp, third, metric, lmo, project>
         """
         problem = copy.copy(self)
         problem.f_star = problem.x_star = None
@@ -166,7 +174,7 @@ class Problem:
 
     @staticmethod
     def from_function(f: Callable[[Array], Any], x0: Any = None, name: str | None = None) -> Problem:
-        """A problem from a function written with ``autograd.numpy``: gradient, Hessian and hvp are derived.
+        """A problem from a function written with ``autograd.numpy``: gradient, Hessian, hvp and third are derived.
 
         NumPy only. ``linalg.vector_norm`` has no derivative rule in autograd; write ``np.sqrt(np.sum(x * x))``.
 
@@ -181,7 +189,9 @@ class Problem:
         grad, hess, hvp = map(
             explained_derivative, (autograd.grad(f), autograd.hessian(f), autograd.hessian_vector_product(f))
         )
-        problem = Problem(f, grad, hess, hvp, x0=x0, name=label)
+        curvature = autograd.hessian_vector_product(f)
+        third = explained_derivative(lambda x, h: autograd.grad(lambda z: curvature(z, h) @ h)(x))
+        problem = Problem(f, grad, hess, hvp, x0=x0, name=label, third=third)
         problem.fresh = True
         return problem
 

@@ -25,7 +25,9 @@ def test_an_oracle_that_is_no_function_is_named(name):
 def test_every_oracle_may_be_given():
     given = dict.fromkeys(ORACLES, abs)
     assert so.Problem(**given).oracles == tuple(ORACLES)
-    with pytest.raises(TypeError, match="Problem has no oracle 'jacobian'; it takes f, grad, hess, hvp, residual, jac"):
+    with pytest.raises(
+        TypeError, match="Problem has no oracle 'jacobian'; it takes f, grad, hess, hvp, third, metric, residual"
+    ):
         so.Problem(jacobian=abs)
 
 

@@ -2,7 +2,7 @@
 
 >>> import secondorder as so
 >>> so.problems.get("logistic:breast_cancer", l2=1e-3).oracles
-('f', 'grad', 'hess', 'hvp')
+('f', 'grad', 'hess', 'hvp', 'third', 'metric')
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def get(name: str, **options: Any) -> Problem:
     Raises ``ValueError`` for an unknown name, listing the known ones.
 
     >>> get("chain", d=5), get("test:wood")
-    (<Chain 'chain', d=5: f, grad, hess, hvp>, <Powers 'test:wood', d=4: f, grad, hess, hvp, residual, jac>)
+    (<Chain 'chain', d=5: f, grad, hess, hvp, third>, <Powers 'test:wood', d=4: f, grad, hess, hvp, residual, jac>)
     >>> get("rosenbrok")
     Traceback (most recent call last):
     ValueError: unknown problem 'rosenbrok' (did you mean 'rosenbrock'?); known: quadratic, rosenbrock, himmelblau, \

@@ -254,7 +254,11 @@ class Chain(Problem):
         self.A = np.eye(d) - np.eye(d, k=1)
         self.e1 = np.eye(d)[0]
         self.x_star = np.arange(d, 0, -1.0)
-        self.lipschitz_hess = 2.0 * (2.0 * math.cos(math.pi / (2 * d + 1))) ** 3 if p == 2 else None
+        norm_of_A = 2.0 * math.cos(math.pi / (2 * d + 1))
+        self.lipschitz_hess = 2.0 * norm_of_A**3 if p == 2 else None
+        self.lipschitz_third = 6.0 * norm_of_A**4 if p == 3 else None
+        if p < 2:
+            self.third = None  # type: ignore[assignment, method-assign]
 
     def f(self, x: Array) -> Array:
         xp = namespace(x)
@@ -269,6 +273,10 @@ class Chain(Problem):
 
     def hvp(self, x: Array, v: Array) -> Array:
         return _backward(self._weights(x) * _forward(v))
+
+    def third(self, x: Array, h: Array) -> Array:
+        xp, u = namespace(x), _forward(x)
+        return _backward(self.p * (self.p - 1.0) * xp.abs(u) ** (self.p - 2.0) * xp.sign(u) * _forward(h) ** 2)
 
     def _weights(self, x: Array) -> Array:
         return self.p * namespace(x).abs(_forward(x)) ** (self.p - 1.0)
@@ -302,8 +310,8 @@ def chain(d: int = 20, p: float = 2) -> Chain:
     d : int ≥ 1, default 20
     p : float ≥ 1, default 2
         f has a Lipschitz continuous p-th derivative. For p = 2, ``lipschitz_hess`` :math:`=2\|A\|^3<16` bounds the
-        constant of the Hessian, with :math:`\|A\|=2\cos\frac\pi{2d+1}`; for other p it is None (p = 3: the third
-        derivative has the constant :math:`6\|A\|^4<96`).
+        constant of the Hessian, with :math:`\|A\|=2\cos\frac\pi{2d+1}`, and for p = 3 ``lipschitz_third``
+        :math:`=6\|A\|^4<96` that of the third derivative; otherwise they are None.
 
     >>> import secondorder as so
     >>> problem = so.problems.chain(3)

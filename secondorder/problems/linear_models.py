@@ -81,6 +81,11 @@ class Logistic(LinearModel):
         """An upper bound on the Lipschitz constant of the Hessian: the mean of |a_i|^3 over 6 sqrt(3)."""
         return float(namespace(self.y).mean(self._squared_row_norms() ** 1.5)) / (6.0 * math.sqrt(3.0))
 
+    @functools.cached_property
+    def lipschitz_third(self) -> float:
+        """An upper bound on the Lipschitz constant of the third derivative: the mean of |a_i|^4 over 8."""
+        return float(namespace(self.y).mean(self._squared_row_norms() ** 2)) / 8.0
+
     def f(self, x: Array) -> Array:
         margin = self.y * (self.A @ x)
         return namespace(x).mean(softplus(-margin)) + 0.5 * self.l2 * (x @ x)
@@ -95,6 +100,15 @@ class Logistic(LinearModel):
 
     def hvp(self, x: Array, v: Array) -> Array:
         return self.A.T @ (self._weights(x) * (self.A @ v)) / self.n + self.l2 * v
+
+    def third(self, x: Array, h: Array) -> Array:
+        z = self.A @ x
+        weights = sigmoid(z) * sigmoid(-z) * (sigmoid(-z) - sigmoid(z))
+        return self.A.T @ (weights * (self.A @ h) ** 2) / self.n
+
+    def metric(self, v: Array) -> Array:
+        """A'A / 4n + l2 I, which bounds the Hessian."""
+        return self.A.T @ (self.A @ v) * (self.smoothness / self.n) + self.l2 * v
 
     def _weights(self, x: Array) -> Array:
         z = self.A @ x
@@ -203,8 +217,9 @@ def logistic(data: Any, *, l2: float = 1e-4, standardize: bool = False, x0: Any 
     Logistic
         With ``A`` (dense, or CSR, never filled in), ``y`` (-1 and +1), ``classes``, ``n``, ``l2``;
         ``lipschitz_grad`` :math:`=\|A\|_2^2/4n+\ell_2` and ``lipschitz_hess``
-        :math:`=\frac1{6\sqrt3}\frac1n\sum\|a_i\|^3` bound the constants of gradient and Hessian (beyond 2000 rows and
-        columns :math:`\|A\|_2^2` is replaced by a bound); ``predict(x, A=None)``, ``accuracy(x)``.
+        :math:`=\frac1{6\sqrt3}\frac1n\sum\|a_i\|^3` bound the constants of gradient and Hessian, ``lipschitz_third``
+        :math:`=\frac1{8n}\sum\|a_i\|^4` that of the third derivative (beyond 2000 rows and columns :math:`\|A\|_2^2` is
+        replaced by a bound); ``predict(x, A=None)``, ``accuracy(x)``.
 
     Raises ``ValueError`` or ``TypeError`` naming ``data``, ``A``, ``y``, ``l2`` or ``x0``; ``FileNotFoundError``;
     ``ImportError`` where the data need scikit-learn and it is missing.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from secondorder.arrays import Array
+from secondorder.arrays import Array, namespace
 from secondorder.oracles import Problem, point
 
 
@@ -29,6 +29,13 @@ class Quadratic(Problem):
         return +self.A
 
     def hvp(self, x: Array, v: Array) -> Array:
+        return self.A @ v
+
+    def third(self, x: Array, h: Array) -> Array:
+        return namespace(x).zeros_like(x)
+
+    def metric(self, v: Array) -> Array:
+        """A itself: the Hessian, where that is positive definite."""
         return self.A @ v
 
 

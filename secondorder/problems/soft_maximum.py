@@ -22,6 +22,7 @@ class SoftMaximum(Problem):
         rho = float(np.sqrt(np.max(np.sum(A * A, axis=1))))
         self.lipschitz_grad = rho**2 / mu
         self.lipschitz_hess = 2.0 * rho**3 / mu**2
+        self.lipschitz_third = 2.0 * rho**4 / mu**3
 
     def f(self, x: Array) -> Array:
         xp = namespace(x)
@@ -49,6 +50,14 @@ class SoftMaximum(Problem):
         pi, Av = self.probabilities(x), self.A @ v
         return self.A.T @ (pi * (Av - pi @ Av)) / self.mu
 
+    def third(self, x: Array, h: Array) -> Array:
+        """The covariance of the rows of A with the squared deviation of Ah, over the square of mu."""
+        pi = self.probabilities(x)
+        deviation = self.A @ h
+        deviation = deviation - pi @ deviation
+        square = deviation * deviation
+        return self.A.T @ (pi * (square - pi @ square)) / self.mu**2
+
 
 def soft_maximum(n: int = 200, d: int = 20, mu: float = 0.1, seed: int = 0) -> SoftMaximum:
     r"""A smooth maximum of random affine functions with its minimiser at the origin, from all entries 3.
@@ -75,9 +84,10 @@ def soft_maximum(n: int = 200, d: int = 20, mu: float = 0.1, seed: int = 0) -> S
     Returns
     -------
     SoftMaximum
-        With ``A``, ``b``, ``mu``; ``lipschitz_grad`` :math:`=\rho^2/\mu` and ``lipschitz_hess``
-        :math:`=2\rho^3/\mu^2`, :math:`\rho=\max_i\|a_i\|`, bound the Euclidean constants of gradient and Hessian;
-        ``probabilities(x)``.
+        With ``A``, ``b``, ``mu``; ``lipschitz_grad`` :math:`=\rho^2/\mu`, ``lipschitz_hess``
+        :math:`=2\rho^3/\mu^2` and ``lipschitz_third`` :math:`=2\rho^4/\mu^3`, :math:`\rho=\max_i\|a_i\|`, bound the
+        Euclidean constants of the first three derivatives (they are cumulants of a number in an interval of length
+        :math:`2\rho`); ``probabilities(x)``.
 
     >>> import secondorder as so
     >>> p = so.problems.soft_maximum()

@@ -420,7 +420,16 @@ def _answered(answers: Mapping[str, Mapping[int, Any]], x: np.ndarray, grid: Noi
         here: list[Query] = []
         for name, values in answers.items():
             oracle = "grad" if name == "batch_grad" else name
-            if t not in values or oracle in ("probe", "project", "signals", "output_loss", "domain", "ggn_product"):
+            if t not in values or oracle in (
+                "probe",
+                "project",
+                "signals",
+                "output_loss",
+                "domain",
+                "ggn_product",
+                "third",
+                "metric",
+            ):
                 continue
             arguments: tuple[Any, ...] = (point,)
             if oracle == "hvp":
@@ -445,7 +454,10 @@ def _query(
     oracle: str, arguments: tuple[Any, ...], options: dict[str, float], answer: Any, key: str, nothing: Problem
 ) -> Query:
     point = arguments[0]
-    fitting = oracle not in ("grad", "hvp", "ggn_product", "lmo", "project", "score") or np.shape(answer) == point.shape
+    fitting = (
+        oracle not in ("grad", "hvp", "third", "metric", "ggn_product", "lmo", "project", "score")
+        or np.shape(answer) == point.shape
+    )
     if not fitting:
         raise Malformed(f"has {key!r} of shape {np.shape(answer)} where x has {point.shape}")
     exact = oracle not in ("f", "residual", "log_density", "domain")

@@ -65,3 +65,27 @@ def test_oracles_allocate_each_answer(problem, x, v):
         before = answer.copy()
         answer += 1.0
         assert np.array_equal(getattr(problem, oracle)(*arguments), before), oracle
+
+
+def test_third_derivative_is_that_of_the_product(problem, x, v):
+    """The product with v at x + tv, less that at x, less t D^3 f(x)[v, v], is of second order in t."""
+    if problem.third is None:
+        return
+    product, third = problem.hvp(x, v), problem.third(x, v)
+    rounding = 1e-15 * (np.max(np.abs(product)) + np.max(np.abs(third)))
+    for i in range(min(len(x), 12)):
+        measured = order(lambda t, i=i: (problem.hvp(x + t * v, v) - product - t * third)[i], rounding)
+        assert measured is None or measured > 1.8
+
+
+def test_metric_is_symmetric_positive_definite_and_bounds_the_hessian(problem, x):
+    """The eigenvalues of the Hessian relative to B are positive and finite; logistic regression has them at most 1."""
+    if problem.metric is None or np.linalg.eigvalsh(problem.hess(x))[0] <= 0.0:
+        return
+    B = np.column_stack([problem.metric(e) for e in np.eye(len(x))])
+    np.testing.assert_allclose(B, B.T, rtol=0, atol=1e-13 * np.max(np.abs(B)))
+    L = np.linalg.cholesky(B)
+    relative = np.linalg.eigvalsh(np.linalg.solve(L, np.linalg.solve(L, problem.hess(x)).T))
+    assert relative[0] > 0.0
+    if hasattr(problem, "smoothness"):
+        assert relative[-1] <= 1.0 + 1e-10
