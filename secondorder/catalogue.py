@@ -27,6 +27,7 @@ MADE_BY = {
         ("lmo", "project"), ". A feasible set gives it: problem.subject_to(sets.Simplex(d)), or another of sets"
     ),
     "metric": ". Give it as Problem(..., metric=lambda v: B @ v), or take problems.logistic(...)",
+    "diagonal_rank_one": ". Give it as Problem(..., diagonal_rank_one=lambda x: (D, c)), or take problems.power_of_residual()",
     **dict.fromkeys(CLOUD, ". Give it as Problem(score=..., x0=...), or take problems.gaussian_mixture()"),
 }
 """Where a problem with an oracle comes from, if not from a function."""

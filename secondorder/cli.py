@@ -127,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _list(options: argparse.Namespace) -> int:
     for each in methods(options.family):
-        print(f"{each.name:28}{each.family:15}{each.summary}")
+        print(f"{each.name:38}{each.family:15}{each.summary}")
     if options.family is None:
         print(f"\nproblems: {', '.join(problems.names())}")
     return 0

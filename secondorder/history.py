@@ -15,7 +15,7 @@ from secondorder.oracles import CORE, ORACLES, Problem
 
 COSTS = {
     **{"f": 0.5, "grad": 1.0, "hvp": 2.0, "third": 4.0, "metric": 1.0},
-    **{"residual": 0.5, "ggn_product": 2.0, "signals": 1.0, "output_loss": 0.5},
+    **{"residual": 0.5, "ggn_product": 2.0, "diagonal_rank_one": 0.5, "signals": 1.0, "output_loss": 0.5},
     **dict.fromkeys(("lmo", "project", "domain"), 0.0),
     **{"score": 1.0, "log_density": 0.5},
 }
@@ -103,8 +103,8 @@ class History:
 
     def cost(self, **weights: float) -> np.ndarray:
         """Gradient-equivalents spent up to each row: a gradient 1, a value or residual 1/2, a product 2, a third
-        derivative 4, a product with the metric 1, a Hessian d, a Jacobian d/2, each back-propagated signal 1; what a batch
-        costs is its share.
+        derivative 4, a product with the metric 1, a diagonal plus rank one 1/2, a Hessian d, a Jacobian d/2, each
+        back-propagated signal 1; what a batch costs is its share.
 
         Other weights by name, ``cost(hess=2.0)``, since what a Hessian costs depends on the problem.
         """

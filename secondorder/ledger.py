@@ -137,6 +137,19 @@ class Ledger:
         """The product with the generalised Gauss-Newton matrix, shape (d,)."""
         return self._checked("ggn_product", self._ask("ggn_product", x, v), x, x.shape)
 
+    def diagonal_rank_one(self, x: Array) -> tuple[Array, float]:
+        """The diagonal (d,) of an approximate Hessian and the weight of its term gg', neither negative."""
+        answer = self._ask("diagonal_rank_one", x)
+        if not isinstance(answer, tuple) or len(answer) != 2 or not is_array(answer[0]):
+            raise TypeError(f"diagonal_rank_one must return {ORACLES['diagonal_rank_one']}; got {_kind(answer)}")
+        diagonal = self._checked("diagonal_rank_one", answer[0], x, x.shape)
+        weight = float(answer[1])
+        if not math.isfinite(weight):
+            raise NonFinite("diagonal_rank_one returned a weight that is not finite")
+        if weight < 0.0 or bool(namespace(x).any(diagonal < 0.0)):
+            raise ValueError("diagonal_rank_one must return a diagonal and a weight that are not negative")
+        return diagonal, weight
+
     def lmo(self, grad: Array) -> Array:
         """A vertex of the feasible set that minimises the inner product with ``grad``, shape (d,)."""
         vertex = self._checked("lmo", self._ask("lmo", grad), grad, grad.shape)

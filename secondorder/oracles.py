@@ -24,6 +24,7 @@ ORACLES = {
     "residual": "the residual vector r(x), an array of shape (m,)",
     "jac": "the Jacobian of the residual, an array of shape (m, d)",
     "ggn_product": "the product ggn_product(x, v) with the generalised Gauss-Newton matrix, an array shaped like x",
+    "diagonal_rank_one": "the diagonal D >= 0 and the weight c >= 0 of an approximate Hessian diag(D) + c g g', a pair",
     "signals": "signals(x, kind, rng, samples), for each layer its inputs and back-propagated signals",
     "output_loss": "for each example gradient (n, C) and Hessian (n, C, C) of its loss with respect to its outputs",
     "lmo": "lmo(grad), a point v of the feasible set with the least <grad, v>, an array shaped like x",
@@ -52,6 +53,9 @@ class Problem:
         :math:`D^3f(x)[h,h]`, shape (d,): how the product :math:`\nabla^2f(x)h` changes when x moves along h.
     metric : callable of one array of shape (d,), optional
         The product with a fixed positive definite matrix B that bounds the Hessian, :math:`\mu B\preceq\nabla^2f(x)\preceq LB`.
+    diagonal_rank_one : callable of one array of shape (d,), optional
+        A pair of D, shape (d,), and a number c, such that :math:`\mathrm{diag}(D)+c\,\nabla f\,\nabla f^\top` is near the
+        Hessian; neither is negative.
     residual, jac, ggn_product, signals, output_loss : callable, optional
         For sums of squares, see :func:`secondorder.problems.least_squares`, and for networks, see
         :func:`secondorder.problems.mlp`, which define them.
@@ -89,6 +93,7 @@ class Problem:
     residual: Any = None
     jac: Any = None
     ggn_product: Any = None
+    diagonal_rank_one: Any = None
     signals: Any = None
     output_loss: Any = None
     lmo: Any = None

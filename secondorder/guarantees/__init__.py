@@ -11,9 +11,32 @@ The tests assert every inequality at every iteration, and the book's table "prom
 # ruff: noqa: I001 (the order is that of the book)
 from secondorder.catalogue import nearest
 from secondorder.guarantees.core import GUARANTEES, RATES, Guarantee, Rate, Verdict, guarantee, rate
-from secondorder.guarantees import classical
+from secondorder.guarantees import classical, escape
+from secondorder.guarantees import regularized
+from secondorder.guarantees import stepsized
+from secondorder.guarantees import normalized
+from secondorder.guarantees import polynomial
+from secondorder.guarantees import accelerated
+from secondorder.guarantees import tensor
 
-__all__ = ["GUARANTEES", "RATES", "Guarantee", "Rate", "Verdict", "classical", "get", "guarantee", "rate"]
+__all__ = [
+    "GUARANTEES",
+    "RATES",
+    "Guarantee",
+    "Rate",
+    "Verdict",
+    "accelerated",
+    "classical",
+    "escape",
+    "get",
+    "guarantee",
+    "normalized",
+    "polynomial",
+    "rate",
+    "regularized",
+    "stepsized",
+    "tensor",
+]
 
 
 def get(name: str) -> Guarantee:

@@ -14,12 +14,13 @@ from typing import Any
 
 from secondorder.catalogue import nearest
 from secondorder.oracles import Problem
+from secondorder.problems.analytic_center import analytic_center
 from secondorder.problems.chebyshev_rosenbrock import chebyshev_rosenbrock
 from secondorder.problems.classics import chain, double_well, himmelblau, pseudo_huber, rosenbrock, saddle
 from secondorder.problems.gaussian_mixture import gaussian_mixture
 from secondorder.problems.l1_logistic import l1_logistic
 from secondorder.problems.least_squares import least_squares
-from secondorder.problems.linear_models import ill_scaled_logistic, logistic, softmax
+from secondorder.problems.linear_models import ill_scaled_logistic, logistic, softmax, spiked_logistic
 from secondorder.problems.matrix_completion import matrix_completion
 from secondorder.problems.more_garbow_hillstrom import TEST_FUNCTIONS
 from secondorder.problems.networks import mlp
@@ -37,13 +38,16 @@ from secondorder.problems.planes import (
     three_hump_camel,
 )
 from secondorder.problems.point_matching import point_matching
+from secondorder.problems.polytope_feasibility import polytope_feasibility
 from secondorder.problems.portfolio import minimum_variance
+from secondorder.problems.power_of_residual import power_of_residual
 from secondorder.problems.quadratic import quadratic
 from secondorder.problems.score_network import denoising, score_network
 from secondorder.problems.self_concordant import d_optimal_design, log_portfolio, poisson_inverse
 from secondorder.problems.soft_maximum import soft_maximum
 
 __all__ = [
+    "analytic_center",
     "beale",
     "booth",
     "branin",
@@ -71,6 +75,8 @@ __all__ = [
     "nist",
     "point_matching",
     "poisson_inverse",
+    "polytope_feasibility",
+    "power_of_residual",
     "pseudo_huber",
     "quadratic",
     "rosenbrock",
@@ -79,6 +85,7 @@ __all__ = [
     "six_hump_camel",
     "soft_maximum",
     "softmax",
+    "spiked_logistic",
     "styblinski_tang",
     "test_functions",
     "three_hump_camel",
@@ -87,9 +94,11 @@ __all__ = [
 _PLAIN = (
     *(quadratic, rosenbrock, himmelblau, saddle, double_well, beale, booth, matyas, three_hump_camel, six_hump_camel),
     *(branin, goldstein_price, mccormick, styblinski_tang, monkey_saddle),
-    *(pseudo_huber, chain, chebyshev_rosenbrock, soft_maximum, ill_scaled_logistic),
+    *(pseudo_huber, chain, chebyshev_rosenbrock, power_of_residual, soft_maximum, ill_scaled_logistic),
+    spiked_logistic,
+    polytope_feasibility,
     *(minimum_variance, point_matching, gaussian_mixture),
-    *(log_portfolio, poisson_inverse, d_optimal_design),
+    *(log_portfolio, poisson_inverse, d_optimal_design, analytic_center),
 )
 _ON_DATA: dict[str, tuple[Callable[..., Problem], tuple[str, ...]]] = {
     "logistic": (logistic, ("breast_cancer",)),
@@ -146,10 +155,11 @@ def get(name: str, **options: Any) -> Problem:
     Traceback (most recent call last):
     ValueError: unknown problem 'rosenbrok' (did you mean 'rosenbrock'?); known: quadratic, rosenbrock, himmelblau, \
 saddle, double_well, beale, booth, matyas, three_hump_camel, six_hump_camel, branin, goldstein_price, mccormick, \
-styblinski_tang, monkey_saddle, pseudo_huber, chain, chebyshev_rosenbrock, soft_maximum, ill_scaled_logistic, \
-minimum_variance, point_matching, gaussian_mixture, log_portfolio, poisson_inverse, d_optimal_design, \
-logistic:breast_cancer, l1_logistic:breast_cancer, softmax:wine, softmax:digits, softmax:breast_cancer, mlp:digits, \
-mlp:diabetes, mlp:two_moons, matrix_completion:digits, matrix_completion:low_rank, score_network:digits, \
+styblinski_tang, monkey_saddle, pseudo_huber, chain, chebyshev_rosenbrock, power_of_residual, soft_maximum, \
+ill_scaled_logistic, spiked_logistic, polytope_feasibility, minimum_variance, point_matching, gaussian_mixture, \
+log_portfolio, poisson_inverse, d_optimal_design, \
+analytic_center, logistic:breast_cancer, l1_logistic:breast_cancer, softmax:wine, softmax:digits, softmax:breast_cancer, \
+mlp:digits, mlp:diabetes, mlp:two_moons, matrix_completion:digits, matrix_completion:low_rank, score_network:digits, \
 score_network:plane, logistic:PATH, l1_logistic:PATH, softmax:PATH, test:NAME with a NAME of test_functions(), \
 nist:NAME with a NAME of nist()
     """

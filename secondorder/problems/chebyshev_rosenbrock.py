@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from secondorder.arrays import Array, namespace
 from secondorder.checks import whole
-from secondorder.oracles import Problem
+from secondorder.problems.power_of_norm import PowerOfNorm, exponent
 
 
-class ChebyshevRosenbrock(Problem):
+class ChebyshevRosenbrock(PowerOfNorm):
     """Made by :func:`chebyshev_rosenbrock`."""
 
     def __init__(self, d: int, p: float) -> None:
@@ -31,12 +29,7 @@ class ChebyshevRosenbrock(Problem):
         diagonal = xp.concat([-0.5 * xp.ones_like(x[:1]), xp.ones_like(x[1:])])
         return diagonal * xp.eye(d, dtype=x.dtype) - 4.0 * x * xp.eye(d, k=-1, dtype=x.dtype)
 
-    def f(self, x: Array) -> Array:
-        return namespace(x).linalg.vector_norm(self.residual(x)) ** self.p / self.p
-
-    def grad(self, x: Array) -> Array:
-        u = self.residual(x)
-        return namespace(x).linalg.vector_norm(u) ** (self.p - 2.0) * (self.jac(x).T @ u)
+    inner, inner_jac = residual, jac
 
     def hess(self, x: Array) -> Array:
         xp, p = namespace(x), self.p
@@ -82,6 +75,4 @@ def chebyshev_rosenbrock(d: int = 4, p: float = 2) -> ChebyshevRosenbrock:
     >>> [len(so.minimize(so.problems.chebyshev_rosenbrock(d), "cubic_newton")) > 2**d for d in (2, 4, 6)]
     [True, True, True]
     """
-    if isinstance(p, bool) or not isinstance(p, (int, float)) or not 2.0 <= p < math.inf:
-        raise ValueError(f"p must be a finite number, at least 2; got {p!r}")
-    return ChebyshevRosenbrock(whole("d", d), float(p))
+    return ChebyshevRosenbrock(whole("d", d), exponent(p))

@@ -171,6 +171,13 @@ class Softmax(LinearModel):
         Q = P * (self.A @ self.split(v))
         return self.join(self.A.T @ (Q - P * namespace(x).sum(Q, axis=1, keepdims=True))) / self.n + self.l2 * v
 
+    def metric(self, v: Array) -> Array:
+        """(I - ee'/K) x A'A / 2n + l2 I, e the vector of ones: it bounds the Hessian, as diag(p) - pp' <= (I - ee'/K) / 2."""
+        xp = namespace(v)
+        Q = self.A @ self.split(v)
+        Q = Q - xp.mean(Q, axis=1, keepdims=True)
+        return self.join(self.A.T @ Q) * (self.smoothness / self.n) + self.l2 * v
+
     def probabilities(self, x: Array) -> Array:
         """The predicted probabilities, shape (n, K)."""
         xp = namespace(x)
@@ -327,6 +334,51 @@ def ill_scaled_logistic(n: int = 400, d: int = 40, decades: float = 2.0, l2: flo
     y = np.where(rng.random(n) < sigmoid(G @ w), 1, -1)
     problem = logistic((G * 10.0 ** -np.linspace(0.0, float(decades), d), y), l2=l2)
     problem.name = "ill_scaled_logistic"
+    return problem
+
+
+def spiked_logistic(
+    n: int = 400, d: int = 50, spikes: int = 3, gap: float = 1e3, l2: float = 1e-3, seed: int = 0
+) -> Logistic:
+    r"""Synthetic logistic regression with a few huge eigenvalues: the covariance of the data is known exactly.
+
+    .. math::
+
+        A=\sqrt n\,U\,\mathrm{diag}(\lambda)^{1/2}V^\top,\qquad \tfrac1nA^\top A=V\,\mathrm{diag}(\lambda)V^\top,\qquad
+        P(y_i=1)=\sigma\big((Aw)_i\big),\quad w=V\,\mathrm{diag}(\lambda)^{-1/2}u,\quad u\sim N\big(0,\tfrac9dI\big)
+
+    with U and V random, of orthonormal columns. The first ``spikes`` eigenvalues run evenly on a logarithmic axis from
+    4 ``gap`` to ``gap``, the others from 1 to :math:`\frac14`.
+
+    Parameters
+    ----------
+    n : int ≥ d, default 400
+        Rows.
+    d : int ≥ 2, default 50
+        Columns.
+    spikes : int from 0 to d - 1, default 3
+    gap : float ≥ 1, default 1000
+        The least of the large eigenvalues over the largest of the others.
+    l2 : float ≥ 0, default 1e-3
+    seed : int, default 0
+
+    >>> import secondorder as so
+    >>> p = so.problems.spiked_logistic(n=60, d=10)
+    >>> np.linalg.eigvalsh(p.A.T @ p.A / p.n)[-5:].round(3).tolist()
+    [0.794, 1.0, 1000.0, 2000.0, 4000.0]
+    """
+    for name, value, least, most in (("d", d, 2, n), ("n", n, d, math.inf), ("spikes", spikes, 0, d - 1)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= most:
+            raise ValueError(f"{name} must be a whole number from {least} to {most:g}; got {value!r}")
+    if isinstance(gap, bool) or not isinstance(gap, Real) or not 1.0 <= float(gap) < math.inf:
+        raise ValueError(f"gap must be a finite number, at least 1; got {gap!r}")
+    rng = np.random.default_rng(seed)
+    U = np.linalg.qr(rng.standard_normal((n, d)))[0]
+    V = np.linalg.qr(rng.standard_normal((d, d)))[0]
+    values = np.concatenate([np.geomspace(4.0 * gap, gap, spikes), np.geomspace(1.0, 0.25, d - spikes)])
+    y = np.where(rng.random(n) < sigmoid(math.sqrt(n) * U @ (3.0 / math.sqrt(d) * rng.standard_normal(d))), 1, -1)
+    problem = logistic((math.sqrt(n) * (U * np.sqrt(values)) @ V.T, y), l2=l2)
+    problem.name = "spiked_logistic"
     return problem
 
 

@@ -50,6 +50,10 @@ class SoftMaximum(Problem):
         pi, Av = self.probabilities(x), self.A @ v
         return self.A.T @ (pi * (Av - pi @ Av)) / self.mu
 
+    def ggn_product(self, x: Array, v: Array) -> Array:
+        """The product with A' diag(pi) A / mu, the Hessian without its negative term - gg'/mu."""
+        return self.A.T @ (self.probabilities(x) * (self.A @ v)) / self.mu
+
     def third(self, x: Array, h: Array) -> Array:
         """The covariance of the rows of A with the squared deviation of Ah, over the square of mu."""
         pi = self.probabilities(x)
@@ -87,7 +91,8 @@ def soft_maximum(n: int = 200, d: int = 20, mu: float = 0.1, seed: int = 0) -> S
         With ``A``, ``b``, ``mu``; ``lipschitz_grad`` :math:`=\rho^2/\mu`, ``lipschitz_hess``
         :math:`=2\rho^3/\mu^2` and ``lipschitz_third`` :math:`=2\rho^4/\mu^3`, :math:`\rho=\max_i\|a_i\|`, bound the
         Euclidean constants of the first three derivatives (they are cumulants of a number in an interval of length
-        :math:`2\rho`); ``probabilities(x)``.
+        :math:`2\rho`); ``probabilities(x)``. ``ggn_product`` is that with the weighted Gauss-Newton matrix
+        :math:`\frac1\mu A^\top\mathrm{diag}(\pi)A`.
 
     >>> import secondorder as so
     >>> p = so.problems.soft_maximum()

@@ -427,6 +427,7 @@ def _answered(answers: Mapping[str, Mapping[int, Any]], x: np.ndarray, grid: Noi
                 "output_loss",
                 "domain",
                 "ggn_product",
+                "diagonal_rank_one",
                 "third",
                 "metric",
             ):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,15 @@ from secondorder.oracles import Problem
 from secondorder.schedules import NoiseGrid
 
 
-def problems_for(method: str | Callable[..., Any] | Method) -> list[Problem]:
+def problems_for(method: str | Callable[..., Any] | Method, hyper: Mapping[str, Any] | None = None) -> list[Problem]:
     """The problems a method is judged on, each with a start at which curvature, scale and sign all matter.
 
     Parameters
     ----------
     method : str, function or Method
         A name from :func:`secondorder.methods`, a method, or what the catalogue knows of one.
+    hyper : mapping, optional
+        Hyper-parameters that ask for other oracles than the defaults; those problems are left out that do not offer them.
 
     Returns
     -------
@@ -30,7 +32,7 @@ def problems_for(method: str | Callable[..., Any] | Method) -> list[Problem]:
     ['mlp', 'rosenbrock']
     """
     info: Method = method if isinstance(method, Method) else find(method).method  # type: ignore[attr-defined]
-    oracles = info.oracles()
+    oracles = info.oracles(hyper)
     if info.kind == "sampler":
         return [problems.gaussian_mixture()]
     if {"lmo", "project"} & set(oracles):
@@ -41,7 +43,10 @@ def problems_for(method: str | Callable[..., Any] | Method) -> list[Problem]:
     if info.family in ("natural", "kronecker", "diagonal", "least_squares"):
         return [network(), problems.rosenbrock()] if "signals" not in oracles else [network()]
     valleys = [problems.rosenbrock(), problems.himmelblau(), problems.chebyshev_rosenbrock()]
-    return [problems.ill_scaled_logistic(n=40, d=5, decades=0.5, l2=1e-2), *valleys, network()]
+    chosen: list[Problem] = [problems.ill_scaled_logistic(n=40, d=5, decades=0.5, l2=1e-2), *valleys, network()]
+    if "diagonal_rank_one" in oracles:
+        chosen.append(problems.power_of_residual(3, n=12, d=4))
+    return [problem for problem in chosen if set(oracles) <= {*problem.oracles, "hvp"}]
 
 
 def cloud(problem: Problem, grid: NoiseGrid | None, particles: int, seed: int) -> np.ndarray:

@@ -82,13 +82,13 @@ def write_vectors(
     for name in chosen:
         if name not in known:
             raise ValueError(f"{info.name} has no variant {name!r}{nearest(name, known)}; known: {', '.join(known)}")
-    problems = problems_for(info) if problem is None else [a_problem(problem)]
     if steps < 1:
         raise ValueError(f"steps must be at least 1; got {steps!r}")
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     written, entries = [], []
     for name in tqdm(chosen, desc=f"vectors of {info.name}", delay=PATIENCE, leave=False, disable=None):
+        problems = problems_for(info, known[name]) if problem is None else [a_problem(problem)]
         meta, arrays = _vectors(method, name, {**info.defaults(), **known[name]}, problems, steps, seed)
         path = folder / f"{_slug(info.name, name)}.npz"
         save(path, meta, arrays)

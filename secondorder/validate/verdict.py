@@ -293,7 +293,7 @@ def check(
     if isinstance(judged, Recording):
         recordings = iter([judged])
     else:
-        problems = problems_for(info) if problem is None else [a_problem(problem)]
+        problems = problems_for(info, hyper) if problem is None else [a_problem(problem)]
         recordings = _records(judged, info, problems, x0, steps, seed, hyper, grid)
     reports: list[Report] = []
     seen: list[Recording] = []

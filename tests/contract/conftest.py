@@ -17,9 +17,10 @@ from secondorder.problems.sums_of_squares import Formula
 
 METHODS = so.methods(kind="optimiser")
 SAMPLERS = so.methods(kind="sampler")
-CIRCLING = {"adam", "adamw", "shampoo"}
+CIRCLING = {"adam", "adamw", "shampoo", "perturbed_zeroth_order"}
 """Their steps do not shrink with the gradient: they come near a solution and circle there. Shampoo's do, by default, but are
-divided by the root of the sum of all past ones."""
+divided by the root of the sum of all past ones. The perturbation of perturbed_zeroth_order is as large in its last step as in
+its first."""
 SUBLINEAR = {
     "frank_wolfe": "a gap of order 1/t where the solution lies on a face, and of 1/t^2 at best in an open loop",
     "monotone_frank_wolfe": "the open loop, less the steps that do not decrease f",
@@ -68,6 +69,7 @@ PROBLEMS = (
     lambda: network("softmax"),
     lambda: network("squared"),
     curve_fit,
+    lambda: so.problems.power_of_residual(3, n=12, d=4),
     on_a_ball,
     races,
 )

@@ -40,6 +40,7 @@ def separable(f, slope, curvature, scale=1.0):
         "hess": lambda x: scale * np.diag(curvature(x)),
         "hvp": lambda x, v: scale * curvature(x) * v,
         "ggn_product": lambda x, v: scale * curvature(x) * v,
+        "diagonal_rank_one": lambda x: (scale * curvature(x), 0.0),
         "signals": signals,
         "output_loss": lambda x: (scale * slope(x)[None], scale * np.diag(curvature(x))[None]),
     }
@@ -55,7 +56,9 @@ def oracles(scale=1.0):
             lambda x: 3.0 * QUARTIC * x**2 + 1.0,
             scale,
         ),
+        "metric": lambda v: scale * (27.0 * QUARTIC + 1.0) * v,
         "residual": lambda x: root * x * np.sqrt(0.5 * QUARTIC * x**2 + 1.0),
+        "third": lambda x, h: scale * 6.0 * QUARTIC * x * h * h,
         "jac": lambda x: np.diag(root * (QUARTIC * x**2 + 1.0) / np.sqrt(0.5 * QUARTIC * x**2 + 1.0)),
     }
 
@@ -491,8 +494,9 @@ def test_the_bowl_is_solved(info, endless, sublinear, sound):
         assert np.nanmin(history["gap"]) <= 1e-3 * history["gap"][0]
         assert RADIUS * np.sum(np.abs(history.x)) <= (1.0 + 1e-9) * history.optimality["gap"]
     elif endless(info):
-        assert history.status == "step_limit"
-        assert np.max(np.abs(history.x)) <= 3.0 * info.defaults()["learning_rate"]
+        hyper = info.defaults()
+        assert history.status == "step_limit" or (history.status == "stalled" and "perturbation" in hyper)
+        assert np.max(np.abs(history.x)) <= 3.0 * hyper.get("learning_rate", hyper.get("perturbation"))
     else:
         assert history.status in FINE
         assert np.max(np.abs(history.x)) <= 1e-6
@@ -501,7 +505,7 @@ def test_the_bowl_is_solved(info, endless, sublinear, sound):
 def test_start_at_the_solution_takes_no_step(info):
     history = so.minimize(bowl(info, x0=[0.0, 0.0, 0.0]), info.name)
     assert (history.status, len(history)) == ("converged", 1)
-    later = ("hess", "ggn_product", "signals", "output_loss", "project")
+    later = ("hess", "ggn_product", "diagonal_rank_one", "signals", "output_loss", "project", "metric")
     assert not any(history.oracle.get(name) for name in later), "what only the next step needs is not computed"
 
 
@@ -510,6 +514,8 @@ def test_iterating_by_hand_past_the_solution_raises_nothing(setting, begin):
     for iterate in itertools.islice(begin(info, bowl(info, x0=[0.0, 0.0, 0.0]), hyper), 5):
         if set(info.oracles(hyper)) == {"f", "lmo"}:  # values alone do not tell a solution
             assert CUBE.contains(iterate.x)
+        elif "perturbation" in info.defaults():
+            assert np.max(np.abs(iterate.x)) <= info.defaults()["perturbation"]
         else:
             assert not np.any(iterate.x)
 
@@ -522,6 +528,7 @@ def test_singular_hessian_is_survived_or_reported(info, endless, sound):
             lambda x: quartic * x**3 + (1.0 - quartic) * x,
             lambda x: 3.0 * quartic * x**2 + (1.0 - quartic),
         ),
+        metric=lambda v: v,
         residual=lambda x: np.asarray([x[0], x[1] ** 2 / np.sqrt(2.0)]),
         jac=lambda x: np.diag([1.0, np.sqrt(2.0) * x[1]]),
         x0=[1.0, 0.0],

@@ -161,8 +161,9 @@ def test_seeds_tell_random_runs_apart(setting, divisible):
     one, other = (so.minimize(problem, info.name, seed=seed, steps=5, **hyper).x for seed in (0, 1))
     chosen = {**info.defaults(), **hyper}
     draws = chosen.get("fisher") == "monte_carlo" or chosen.get("estimator") in ("rdsa", "i-rdsa")
-    draws = draws or chosen.get("probe") in ("rademacher", "gaussian")
+    draws = draws or chosen.get("probe") in ("rademacher", "gaussian") or "perturbation" in chosen
     draws = draws or ("batch_size" in hyper and type(problem).batches is not so.Problem.batches)
+    draws = draws or chosen.get("hessian_noise", 0.0) > 0.0
     assert np.any(one != other) == draws
 
 

@@ -10,6 +10,7 @@ from secondorder.validate import Candidate, check, record
 from secondorder.validate.problems import problems_for
 
 ALIKE = {
+    ("accelerated_tensor_method", "not accelerated"): "on these problems the safeguard keeps the plain step every time",
     ("adahessian", "constant probe"): "the reference is led by the candidate's own probes: a finding tells",
     ("adamw", "decay times learning rate"): "1e-3 times 1e-2 is the default decay of 1e-5",
 }

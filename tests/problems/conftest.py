@@ -51,12 +51,19 @@ TABLE = {
     "chebyshev_rosenbrock": chebyshev_rosenbrock,
     "chebyshev_rosenbrock p=3": lambda: chebyshev_rosenbrock(5, p=3),
     "chebyshev_rosenbrock d=1": lambda: chebyshev_rosenbrock(1, p=4.5),
+    "polytope_feasibility p=2.5": lambda: problems.polytope_feasibility(2.5, n=40, d=6),
+    "polytope_feasibility": lambda: problems.polytope_feasibility(n=40, d=6),
+    "polytope_feasibility p=4": lambda: problems.polytope_feasibility(4, n=40, d=6),
+    "power_of_residual": lambda: problems.power_of_residual(n=30, d=6),
+    "power_of_residual p=3": lambda: problems.power_of_residual(3, n=30, d=6, seed=1),
+    "analytic_center": lambda: problems.analytic_center(n=20, d=5, closeness=1.0),
     "soft_maximum": lambda: soft_maximum(n=60, d=8, mu=2.0),
     "logistic breast_cancer": lambda: logistic("breast_cancer", standardize=True, l2=1e-2),
     "logistic sparse": lambda: logistic(sparse_data(2)),
     "softmax wine": lambda: softmax("wine", standardize=True),
     "softmax sparse": lambda: softmax(sparse_data(4), l2=0.0),
     "ill_scaled_logistic": lambda: ill_scaled_logistic(n=50, d=6),
+    "spiked_logistic": lambda: problems.spiked_logistic(n=50, d=6, spikes=2, gap=10.0),
     "minimum_variance": lambda: problems.minimum_variance(d=6, factors=2),
     "point_matching": lambda: problems.point_matching(n=3),
     "gaussian_mixture": problems.gaussian_mixture,
@@ -71,7 +78,10 @@ def problem(request):
     return request.param()
 
 
-SCALES = {"test:osborne_1": np.asarray([1.0, 1.0, 1.0, 2e-3, 2e-3])}  # its rates multiply times up to 320
+SCALES = {
+    "test:osborne_1": np.asarray([1.0, 1.0, 1.0, 2e-3, 2e-3]),  # its rates multiply times up to 320
+    "analytic_center": 0.1,  # inside its walls
+}
 
 
 @pytest.fixture

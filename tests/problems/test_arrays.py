@@ -13,6 +13,8 @@ from secondorder.problems import logistic, softmax
 def answers(problem, x, v):
     more = (problem.third(x, v),) if "third" in problem.oracles else ()
     more += (problem.metric(v),) if "metric" in problem.oracles else ()
+    more += (problem.ggn_product(x, v),) if "ggn_product" in problem.oracles else ()
+    more += problem.diagonal_rank_one(x) if "diagonal_rank_one" in problem.oracles else ()
     return problem.f(x), problem.grad(x), problem.hess(x), problem.hvp(x, v), *more
 
 

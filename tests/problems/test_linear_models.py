@@ -11,7 +11,7 @@ from sklearn.datasets import dump_svmlight_file
 from sklearn.linear_model import LogisticRegression
 
 import secondorder as so
-from secondorder.problems import ill_scaled_logistic, logistic, softmax
+from secondorder.problems import ill_scaled_logistic, logistic, softmax, spiked_logistic
 from secondorder.problems.linear_models import sigmoid, softplus
 
 RNG = np.random.default_rng(0)
@@ -287,3 +287,28 @@ def test_predict_checks_its_rows():
 def test_ill_scaled_bad_input(options, message):
     with pytest.raises(ValueError, match=message):
         ill_scaled_logistic(**options)
+
+
+@pytest.mark.parametrize("spikes", [0, 2])
+def test_spiked_data_have_the_spectrum_they_say(spikes):
+    problem = spiked_logistic(n=40, d=6, spikes=spikes, gap=10.0, l2=0.1)
+    wanted = np.concatenate([np.geomspace(40.0, 10.0, spikes), np.geomspace(1.0, 0.25, 6 - spikes)])
+    np.testing.assert_allclose(np.linalg.eigvalsh(problem.A.T @ problem.A / 40), np.sort(wanted), rtol=1e-10)
+    B = np.column_stack([problem.metric(e) for e in np.eye(6)])
+    np.testing.assert_allclose(np.linalg.eigvalsh(B), np.sort(wanted) / 4.0 + 0.1, rtol=1e-10)
+    assert np.array_equal(problem.A, spiked_logistic(n=40, d=6, spikes=spikes, gap=10.0).A)
+    assert not np.array_equal(problem.A, spiked_logistic(n=40, d=6, spikes=spikes, gap=10.0, seed=1).A)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n": 5, "d": 6}, "d must be"),
+        ({"d": 1}, "d must be"),
+        ({"spikes": 50}, "spikes must be"),
+        ({"gap": 0.5}, "gap must be"),
+    ],
+)
+def test_spiked_bad_input(options, message):
+    with pytest.raises(ValueError, match=message):
+        spiked_logistic(**options)

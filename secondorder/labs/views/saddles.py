@@ -13,7 +13,7 @@ from secondorder.labs.scene import Axis, Choice, Field, Line, Panel, Rule, Scene
 from secondorder.labs.views.newton import Method, edited, level_set
 from secondorder.labs.views.newton import _thinned as thinned
 from secondorder.linalg import flipped_solve, modified_cholesky, shifted_solve
-from secondorder.newton import arc, cubic_newton, newton, newton_cg, trust_region
+from secondorder.newton import arc, cubic_newton, newton, newton_cg, perturbed_zeroth_order, trust_region
 from secondorder.oracles import Problem
 from secondorder.run import minimize
 
@@ -263,4 +263,129 @@ def _modified_sentence(curvature: float, angle: int, name: str, raw: np.ndarray,
         f"With λ₁ = {curvature:g}, its eigenvector at {angle}°, Newton's own step {way} (slope {slope:.3g}). The "
         f"{name} model has the eigenvalues {used[0]:.3g} and {used[1]:.3g} in place of {curvature:g} and {OTHER:g}; "
         f"its step has length {np.linalg.norm(step):.3g} and slope {new:.3g}."
+    )
+
+
+# ------------------------------------------------------------------------------------------------ what curvature buys
+
+ESCAPES: dict[str, tuple[Method, dict[str, Any]]] = {
+    "trust region": (trust_region, {}),
+    "ARC": (arc, {}),
+    "flip": (newton, {"modification": "flip"}),
+    "random, m = 1": (perturbed_zeroth_order, {"directions": 1, "lipschitz": 1.0}),
+    "coordinates": (perturbed_zeroth_order, {"estimator": "coordinates", "lipschitz": 1.0}),
+}
+DIMENSIONS = (5, 10, 20, 40)
+WEAK = (0.25, 0.5, 1.0)
+COUNTS = ("values of f", "gradient-equivalents")
+DEPTH = 0.96
+
+
+def wide_saddle(d: int, curvature: float) -> Problem:
+    """A saddle in d variables with curvature 1, but for the last, in which it is -``curvature`` and two minima lie at ±1. The
+    start is 1e-3 off in the other variables and exactly 0 in the last."""
+    spectrum = np.append(np.ones(d - 1), -curvature)
+    x0 = np.append(1e-3 * np.random.default_rng(0).standard_normal(d - 1), 0.0)
+
+    def last(value: float) -> np.ndarray:
+        return np.append(np.zeros(d - 1), value)
+
+    return Problem(
+        lambda x: float(0.5 * spectrum @ (x * x) + 0.25 * curvature * x[-1] ** 4),
+        lambda x: spectrum * x + last(curvature * x[-1] ** 3),
+        lambda x: np.diag(spectrum + last(3.0 * curvature * x[-1] ** 2)),
+        x0=x0, f_star=-0.25 * curvature, fresh=True,
+    )  # fmt: skip
+
+
+@functools.lru_cache(maxsize=256)
+def escape_run(name: str, d: int, curvature: float, seed: int = 0, method: Method | None = None) -> History:
+    """The run until f has come down by 96 per cent of the depth of the minima."""
+    original, hyper = ESCAPES[name]
+    run = original if method is None else method
+    hyper = hyper if run.method.name == original.method.name else {}  # type: ignore[attr-defined]
+    problem = wide_saddle(d, curvature)
+    deep = DEPTH * (problem.f_star or 0.0)
+    return minimize(
+        problem, run, steps=20_000, seed=seed, stop=lambda row: "there" if row["f"] <= deep else None, **hyper
+    )
+
+
+def spent(history: History, d: int, count: str) -> np.ndarray:
+    """Values of f, a gradient being 2d of them by central differences and a Hessian 2d²; or gradient-equivalents."""
+    return history.cost(f=1.0, grad=2.0 * d, hess=2.0 * d * d) if count == COUNTS[0] else history.cost()
+
+
+def to_escape(name: str, d: int, curvature: float, count: str) -> float:
+    """What a method spends until it is there, the median of three seeds; infinite if it stays."""
+    runs = [
+        escape_run(name, d, curvature, seed)
+        for seed in (range(3) if ESCAPES[name][0] is perturbed_zeroth_order else (0,))
+    ]
+    return float(np.median([spent(run, d, count)[-1] if run.status == "there" else np.inf for run in runs]))
+
+
+@view(
+    title="What curvature buys",
+    chapter="newton/saddles",
+    methods=("trust_region", "arc", "newton", "perturbed_zeroth_order"),
+    controls=(
+        Slider("d", DIMENSIONS, "dimension d", 20),
+        Slider("curvature", WEAK, "negative curvature |λ₁|", 1.0, log=True),
+        Choice("count", COUNTS, "count", COUNTS[0]),
+    ),
+    presets={
+        "without derivatives, a strong saddle": {"d": 40, "curvature": 1.0, "count": COUNTS[0]},
+        "without derivatives, a weak saddle": {"d": 5, "curvature": 0.25, "count": COUNTS[0]},
+        "with derivatives": {"d": 40, "curvature": 0.25, "count": COUNTS[1]},
+    },
+)
+def what_curvature_buys(
+    *, d: int = 20, curvature: float = 1.0, count: str = COUNTS[0], method: Method | None = None
+) -> Scene:
+    """f against what was spent, from beside a saddle whose gradient does not point away, and the sums for every |λ₁|."""
+    marks: list[Any] = [Rule(y=0.0, label="the saddle"), Rule(y=-1.0, label="the minima", dash=False)]
+    totals: list[Any] = []
+    for color, name in enumerate(ESCAPES):
+        history = escape_run(name, d, curvature)
+        marks.append(_fall(history, d, curvature, count, label=name, color=color, markers=len(history) < 20))
+        ends = [to_escape(name, d, weak, count) for weak in WEAK]
+        if np.all(np.isfinite(ends)):
+            totals.append(Line(1.0 / np.asarray(WEAK), ends, label=name, color=color, markers=True))
+    if method is not None:
+        name = next(k for k, (run, _) in ESCAPES.items() if run.method.name == method.method.name)  # type: ignore[attr-defined]
+        ((_, _), *copies) = edited(method, ESCAPES[name][0])
+        for label, copy in copies:
+            marks.append(
+                _fall(escape_run(name, d, curvature, 0, copy), d, curvature, count, label=label, color=5, dash=True)
+            )
+    totals.append(Rule(x=1.0 / curvature))
+    return Scene(
+        (
+            Panel(
+                Axis(count, "log", domain=(1.0, 1e5)), Axis("f / depth of the minima", domain=(-1.1, 0.2)),
+                tuple(marks), title="the descent",
+            ),
+            Panel(
+                Axis("L / |λ₁|", "log", domain=(0.9, 4.5)), Axis(f"{count} to leave", "log", domain=(10.0, 1e5)),
+                tuple(totals), title="what leaving costs",
+            ),
+        ),
+        _curvature_sentence(d, curvature, count),
+    )  # fmt: skip
+
+
+def _fall(history: History, d: int, curvature: float, count: str, **style: Any) -> Line:
+    keep = np.unique(np.geomspace(1, len(history), 60).astype(int)) - 1
+    return Line(np.maximum(spent(history, d, count)[keep], 1.0), history.f[keep] / (0.25 * curvature), **style)
+
+
+def _curvature_sentence(d: int, curvature: float, count: str) -> str:
+    needed = {name: to_escape(name, d, curvature, count) for name in ESCAPES}
+    staying = [name for name, value in needed.items() if not np.isfinite(value)]
+    cheapest = min(needed, key=lambda name: needed[name])
+    told = ", ".join(f"{name} {value:.0f}" for name, value in needed.items() if np.isfinite(value))
+    return (
+        f"d = {d}, curvatures 1 and -{curvature:g}. To come down by 96 per cent of the way, in {count}: {told}. "
+        f"Still at the saddle: {', '.join(staying)}. Cheapest here: {cheapest}."
     )
