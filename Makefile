@@ -35,7 +35,7 @@ $(BOOK): .venv/.book $(SOURCES)
 	rm -rf _build
 	@mkdir -p _build && yes | .venv/bin/jcache notebook -p $(CACHE) add -r myst_nb_md $(CHAPTERS) >/dev/null
 	@.venv/bin/jcache notebook -p $(CACHE) add -r nbformat $(EXERCISES) >/dev/null
-	-.venv/bin/jcache project -p $(CACHE) execute -e local-parallel -t 60  # side by side; what fails is run again below, and shown
+	-.venv/bin/jcache project -p $(CACHE) execute -e local-parallel -t 120  # side by side; what fails is run again below, and shown
 	.venv/bin/jupyter-book build . --builder html -W --keep-going -n
 
 .venv/.%: pyproject.toml uv.lock hatch_build.py

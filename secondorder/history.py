@@ -99,7 +99,7 @@ class History:
     @property
     def counts(self) -> dict[str, np.ndarray]:
         """The calls of each oracle up to each row."""
-        return {name: np.asarray([row["#" + name] for row in self.rows]) for name in self.oracle}
+        return {name: np.asarray([row.get("#" + name, 0) for row in self.rows]) for name in self.oracle}
 
     def cost(self, **weights: float) -> np.ndarray:
         """Gradient-equivalents spent up to each row: a gradient 1, a value or residual 1/2, a product 2, a third

@@ -18,7 +18,7 @@ import numpy as np
 
 from secondorder.arrays import Array, epsilon, frozen, is_array, namespace, norm, read_only
 from secondorder.linalg.layers import Layer
-from secondorder.oracles import CLOUD, CORE, ORACLES, Problem, cloud, point
+from secondorder.oracles import CLOUD, CORE, ORACLES, RARE, Problem, cloud, point
 
 
 class NonFinite(FloatingPointError):
@@ -39,7 +39,8 @@ class Ledger:
 
     def __init__(self, problem: Problem, x: Any = None, particles: bool = False) -> None:
         self.problem = a_problem(problem)
-        self.counts: dict[str, float] = dict.fromkeys(sorted({*CORE, *problem.oracles}, key=list(ORACLES).index), 0)
+        offered = {*CORE, *problem.oracles} - set(RARE)
+        self.counts: dict[str, float] = dict.fromkeys(sorted(offered, key=list(ORACLES).index), 0)
         self.share: float = 1
         self._dense: tuple[Array, Array] | None = None
         self._rows: int | None = None
@@ -230,7 +231,7 @@ class Ledger:
         return self._checked("log_density", answer, x, x.shape[:1], finite=False)
 
     def _ask(self, oracle: str, *arguments: Any, **level: float) -> Any:
-        self.counts[oracle] += self.share
+        self.counts[oracle] = self.counts.get(oracle, 0) + self.share
         try:
             return getattr(self.problem, oracle)(*(read_only(a) if is_array(a) else a for a in arguments), **level)
         except ValueError as error:

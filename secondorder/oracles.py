@@ -36,6 +36,8 @@ ORACLES = {
 }
 CORE = ("f", "grad", "hess", "hvp")
 """The oracles of any smooth function."""
+RARE = ("third", "metric", "diagonal_rank_one")
+"""Oracles that few methods ask for: they are in the books from their first call on."""
 CLOUD = ("score", "score_hessian", "log_density")
 """The oracles of a law to draw samples from: of all particles at once, at the noise level x_t = alpha x_0 + sigma noise."""
 

@@ -127,6 +127,7 @@ guarantee(
     "decrease, given smoothness",
     r"\frac{\gamma}8\frac{\|g_{k+1}\|^2}{\|g_k\|}\le f(x_k)-f(x_{k+1}),\quad\gamma=\tfrac1M",
     source=SOURCE,
+    proof="here",
     problem=far_logistic,
     hyper=lambda problem: {"smoothness": 1.0 / problem.concordance},
     tol=1e-9,
@@ -213,6 +214,7 @@ def smoothness_lipschitz(problem: Any, history: History) -> tuple[Any, Any]:
     "smoothness, quasi-self-concordant",
     SMOOTHNESS + r"\gamma(x)=\tfrac1M",
     source=SOURCE,
+    proof="here",
     problem=far_logistic,
     tol=1e-9,
 )

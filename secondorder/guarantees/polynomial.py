@@ -65,9 +65,13 @@ def least(problem: Problem) -> float:
 def relative_convexity(problem: Any, history: History) -> float:
     r"""A constant :math:`\mu` with :math:`\mu B\preceq\nabla^2f` between every iterate and the solution.
 
-    The weight of a row falls with the size of its margin, so on a segment it is least at an end."""
-    points = np.stack([*history["x"], problem.x_star])
-    return 4.0 * float(min(np.min(problem._weights(x)) for x in points))
+    The weight of a row falls with the size of its margin, so on a segment it is least at an end: the Hessian with the least
+    weight of each row is below all of them."""
+    weights = np.min([problem._weights(x) for x in (*history["x"], problem.x_star)], axis=0)
+    below = (problem.A.T * weights) @ problem.A / len(weights) + problem.l2 * np.eye(len(problem.x0))
+    B = eigen(matrix(problem))
+    root = B.vectors / np.sqrt(B.values)
+    return float(eigen(root.T @ below @ root).values[0])
 
 
 @guarantee(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from secondorder.guarantees.classical import CHAIN, distances
+from secondorder.guarantees.classical import CHAIN, cubed_residual, distances
 from secondorder.guarantees.core import guarantee
 from secondorder.history import History
 from secondorder.oracles import Problem
@@ -82,6 +82,7 @@ def gradient_regularized_gradient(problem: Any, history: History) -> tuple[Any, 
     "progress",
     r"\frac{\|\nabla f(x_{k+1})\|^2}{2\lambda_k}\le\nabla f(x_{k+1})^\top(x_k-x_{k+1})",
     source="mishchenko2023regularized",
+    proof="here",
     keep=("grad", "step"),
     **HALF_HESSIAN,  # type: ignore[arg-type]
 )
@@ -103,6 +104,17 @@ def gradient_regularized_decrease(problem: Any, history: History) -> tuple[Any, 
 RATE = r"\max\Big\{\Big(\delta_0^{-1/2}+\tfrac k2c\,\varphi\Big)^{-2},\ 2^{-k/2}D\,\|\nabla f(x_0)\|\Big\}"
 
 
+@guarantee(
+    "gradient_regularized_newton",
+    "values, cubed residual",
+    r"f(x_k)-f^*\le" + RATE + r",\quad c=\frac1{4\sqrt{MD^3}}",
+    source="mishchenko2023regularized",
+    proof="here",
+    problem=cubed_residual,
+    hyper=lambda problem: {"M": problem.lipschitz_hess / 2.0},
+    steps=400,
+    keep=("x",),
+)
 @guarantee(
     "gradient_regularized_newton",
     "values",

@@ -63,7 +63,7 @@ from secondorder.linalg.polynomials import (
 )
 from secondorder.linalg.secular import ModelStep, cauchy_length, cubic_step, trust_region_step
 from secondorder.linalg.stochastic import block_means, hutchinson_diagonal, random_probes
-from secondorder.linalg.tensor import QuarticEstimate, TensorStep, quartic_step, tensor_step
+from secondorder.linalg.tensor import TensorStep, quartic_step, tensor_step
 
 __all__ = [
     "CG",
@@ -80,7 +80,6 @@ __all__ = [
     "MatrixPolynomial",
     "ModelStep",
     "Pseudoinverse",
-    "QuarticEstimate",
     "SingularPair",
     "SquareRoots",
     "TensorStep",

@@ -40,13 +40,14 @@ def power_traces(
     vectors = xp.eye(like.shape[0], dtype=like.dtype) if probes is None else probes
     weight = 1.0 if probes is None else 1.0 / probes.shape[0]
     for s in range(vectors.shape[0]):
-        low = vectors[s, :]
+        low, size = vectors[s, :], 1.0  # the power is size * low; in single precision it may be out of range
         for power in range(1, degree + 1, 2):
             high = matvec(low)
-            traces[power - 1] += weight * float(low @ high)
+            traces[power - 1] += weight * size**2 * float(low @ high)
             if power < degree:
-                traces[power] += weight * float(high @ high)
-            low = high
+                traces[power] += weight * size**2 * float(high @ high)
+            grown = norm(high) or 1.0
+            low, size = high / grown, size * grown
     return traces
 
 
@@ -128,7 +129,7 @@ def symmetric_polynomial(traces: Sequence[float], d: int, degree: int) -> Matrix
         P_0=I,\quad P_1=\operatorname{tr}(B)I-B,\quad P_{d-1}=\det(B)B^{-1}
 
     Its eigenvalues are :math:`\sigma_\tau` of all eigenvalues of B but one, hence positive. B is divided by the mean
-    eigenvalue first, so that no power overflows; the answer is :math:`P_\tau` of the scaled matrix, which
+    eigenvalue, so that no coefficient overflows; the answer is :math:`P_\tau` of the scaled matrix, which
     is a multiple of that of B.
 
     Parameters
@@ -145,6 +146,12 @@ def symmetric_polynomial(traces: Sequence[float], d: int, degree: int) -> Matrix
     scale = traces[0] / d
     if not (scale > 0.0 and math.isfinite(scale)):
         raise np.linalg.LinAlgError(f"the matrix must be positive definite; its trace is {traces[0]:.3g}")
+    if not all(0.0 < trace < math.inf for trace in traces[:degree]):
+        told = ", ".join(f"{trace:.3g}" for trace in traces[:degree])
+        raise np.linalg.LinAlgError(
+            f"the traces of the powers of a positive definite matrix are positive numbers; got {told}. Scale the matrix, or "
+            "take a lower degree"
+        )
     sigma = elementary_symmetric([trace / scale**i for i, trace in enumerate(traces[:degree], start=1)])
     return MatrixPolynomial([(-1.0) ** i * sigma[degree - i] for i in range(degree + 1)], scale)
 
@@ -233,4 +240,6 @@ def spectral_interval(matvec: Callable[[Array], Array], start: Array, tol: float
             break
     if not high > 0.0:
         raise np.linalg.LinAlgError(f"the matrix must be positive definite; its largest eigenvalue is {high:.3g}")
+    if low < -1e4 * epsilon(start) * high:
+        raise np.linalg.LinAlgError(f"the matrix must be positive definite; it has an eigenvalue of at most {low:.3g}")
     return max(low, epsilon(start) * high), high + outside[1]

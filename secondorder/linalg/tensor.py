@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from secondorder.arrays import Array, epsilon, namespace, norm
 from secondorder.linalg.dense import Eigen
@@ -141,59 +141,3 @@ def tensor_step(
             break
         best, quartic = decrease, quartic_step(model_grad / SMOOTHNESS - Hh - quarter, H, c)
     return TensorStep(h, quartic.radius, new_grad, residual, decrease, inner, solved)
-
-
-class QuarticEstimate(NamedTuple):
-    r"""The estimating function :math:`\psi(x)=\sum_ia_i\big(f(x_i)+g_i^\top(x-x_i)\big)+\tfrac14\|x-c\|^4`.
-
-    ``centre`` is c, ``slope`` :math:`s=\sum a_ig_i`, ``constant`` the planes' value at c, ``total_weight``
-    :math:`A=\sum a_i`. Its minimiser is :math:`c-s/\|s\|^{2/3}`, its least value ``constant``
-    :math:`-\tfrac34\|s\|^{4/3}`.
-
-    >>> import numpy as np
-    >>> psi = QuarticEstimate.around(np.zeros(2)).plus(1.0, np.zeros(2), 5.0, np.asarray([0.0, 8.0]))
-    >>> psi.minimiser.round(12), round(psi.minimum, 12)
-    (array([ 0., -2.]), -7.0)
-    """
-
-    centre: Array
-    slope: Array
-    constant: float = 0.0
-    total_weight: float = 0.0
-
-    @classmethod
-    def around(cls, centre: Array) -> Self:
-        """Without a plane."""
-        return cls(centre, namespace(centre).zeros_like(centre))
-
-    def plus(self, weight: float, x: Array, f: float, grad: Array) -> QuarticEstimate:
-        """With one more plane: value ``f`` and slope ``grad`` at ``x``."""
-        constant = self.constant + weight * (f + float(grad @ (self.centre - x)))
-        return QuarticEstimate(self.centre, self.slope + weight * grad, constant, self.total_weight + weight)
-
-    @property
-    def minimiser(self) -> Array:
-        size = norm(self.slope)
-        return self.centre - self.slope / size ** (2.0 / 3.0) if size > 0.0 else self.centre
-
-    @property
-    def minimum(self) -> float:
-        return self.constant - 0.75 * norm(self.slope) ** (4.0 / 3.0)
-
-    def next_weight(self, pace: float) -> float:
-        r"""The positive a with :math:`a^4=q(A+a)^3`, ``pace`` q; then :math:`(A+a)^{1/4}\ge A^{1/4}+\tfrac14q^{1/4}`.
-
-        With :math:`b=(A+a)^{1/4}` it is :math:`b^4-q^{1/4}b^3=A`, solved by Newton's method from the right.
-
-        >>> import numpy as np
-        >>> round(QuarticEstimate.around(np.zeros(1)).next_weight(3.0), 12)
-        3.0
-        """
-        k, A = pace**0.25, self.total_weight
-        b = k + A**0.25
-        for _ in range(100):
-            lower = b - (b**4 - k * b**3 - A) / (4.0 * b**3 - 3.0 * k * b**2)
-            if not lower < b:
-                break
-            b = lower
-        return k * b**3

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 from secondorder.arrays import Array, epsilon, norm
 from secondorder.catalogue import method, positive
 from secondorder.ledger import Ledger
-from secondorder.linalg import QuarticEstimate, TensorStep, eigen, rounding, tensor_step
+from secondorder.linalg import EstimatingFunction, TensorStep, eigen, rounding, tensor_step
 from secondorder.run import Iterate, Iterates
 
 M_MIN = 1e-10
@@ -85,7 +85,8 @@ def accelerated_tensor_method(
         Also step from :math:`x_t` and keep the better point, by values, for a second Hessian. False: :math:`x_{t+1}=u_{t+1}`.
     third_derivative : {"differences", "exact"}, default "differences"
         "differences" needs gradients alone, :math:`D^3f(v)[h,h]\approx\tau^{-2}\big(\nabla f(v+\tau h)+\nabla f(v-\tau h)
-        -2\nabla f(v)\big)` with :math:`\tau=\epsilon^{1/8}` of the rounding unit (0.011 in float64).
+        -2\nabla f(v)\big)` with :math:`\tau=\max(\epsilon^{1/8},\epsilon^{1/3}\|v\|/\|h\|)` of the rounding unit (0.011
+        and :math:`6\cdot10^{-6}\|v\|/\|h\|` in float64).
 
     Yields
     ------
@@ -113,7 +114,7 @@ def accelerated_tensor_method(
     """
     searched, pace, M_plain, M_ahead = weights == "searched", 0.0, M or 1.0, M or 1.0
     reach = partial(_reach, problem, adaptive=M is None, values=accelerated, exact=third_derivative == "exact")
-    f, grad, psi = None, problem.grad(x), QuarticEstimate.around(x)
+    f, grad, psi = None, problem.grad(x), EstimatingFunction(x, 0.0 * x, quartic=1.0)
     kept: Any = None
     plain: Any = None
     account: dict[str, Any] = {}
@@ -131,7 +132,7 @@ def accelerated_tensor_method(
             ahead, psi, pace, searches = found
             kept = plain if safeguard and plain.f < ahead.f else ahead
             account = {"plain": kept is plain, "total_weight": psi.total_weight, "searches": searches}
-            account |= {"ceiling": psi.minimum / psi.total_weight, "mixture": ahead.x - ahead.step.step}
+            account |= {"ceiling": psi.ceiling, "mixture": ahead.x - ahead.step.step}
             account |= {"pace": pace * ahead.M / PACE}
             f, pace, M_ahead = kept.f, 2.0 * pace, ahead.next_M
         account |= {"M": kept.M, "trials": kept.trials, **kept.step._asdict()}
@@ -171,26 +172,35 @@ def differences(problem: Ledger, v: Array, grad: Array) -> Callable[[Array], Arr
     r"""The third derivative at v along h, twice, from two gradients on either side of v.
 
     Its truncation is at most :math:`\frac{L_3}3\tau\|h\|^3`, of the order of what the model neglects anyway; rounding
-    is divided by :math:`\tau^2`.
+    is divided by :math:`\tau^2`, and would not shrink with h if :math:`\tau\|h\|` had no lower bound.
     """
-    tau = epsilon(v) ** 0.125
-    return lambda h: (problem.grad(v + tau * h) + problem.grad(v - tau * h) - 2.0 * grad) / tau**2
+    eps, least = epsilon(v), epsilon(v) ** (1.0 / 3.0) * norm(v)
+
+    def third(h: Array) -> Array:
+        length = norm(h)
+        reach = max(eps**0.125 * length, least)
+        if length == 0.0:
+            return 0.0 * h
+        step = (reach / length) * h
+        return (length / reach) ** 2 * (problem.grad(v + step) + problem.grad(v - step) - 2.0 * grad)
+
+    return third
 
 
 def _plane(
     reach: Callable[..., Reached | None],
-    psi: QuarticEstimate,
+    psi: EstimatingFunction,
     x: Array,
     first: Reached | None,
     M: float,
     pace: float,
-) -> tuple[Reached, QuarticEstimate, float, int] | None:
+) -> tuple[Reached, EstimatingFunction, float, int] | None:
     """The step from between x and the minimiser of psi that pays for its plane, psi with that plane, the pace (at least the
     proven one), and the steps tried. ``first`` is the step from x where psi has no plane, and v is x whatever the pace."""
     pace = max(pace if first is None else 0.0, PACE / (M if first is None else first.M))
     for searches in range(1, 1001):
-        A, weight = psi.total_weight, psi.next_weight(pace)
-        reached = first or reach((A * x + weight * psi.minimiser) / (A + weight), None, M)
+        weight = psi.next_weight(pace)
+        reached = first or reach(psi.mixture(weight, x), None, M)
         if reached is None:
             break
         larger = psi.plus(weight, reached.x, reached.f, reached.step.new_grad)

@@ -112,7 +112,7 @@ def gradient_normalized_newton(
                 step = solve(damping)
             except np.linalg.LinAlgError:
                 if not measured:
-                    raise
+                    return "breakdown: H + λI is not positive definite; a smaller smoothness, or a measured one, damps more"
             if step is not None:
                 f_new, grad_new = judged(problem, x, step, damping, f)
                 if grad_new is not None:

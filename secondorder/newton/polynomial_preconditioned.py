@@ -86,8 +86,9 @@ def polynomial_preconditioned_gradient(
         when :math:`g^\top Pg\le0`, as ``stalled`` when 100 doublings find no decrease.
 
     Guarantee, with :math:`\beta,\alpha` the extreme eigenvalues of :math:`BP` (here :math:`\beta=1`) and :math:`M=L`: linear
-    with the factor :math:`1-\frac{\alpha\mu}{\beta L}`; :math:`f(x_k)-f^*\le\frac{\beta L}{2k}\|x_0-x^*\|_{P^{-1}}^2`, and
-    four :math:`/(k+1)` of that with "nesterov". "krylov" decreases its model at least as much as any polynomial of its degree.
+    with the factor :math:`1-\frac{\alpha\mu}{\beta L}`; :math:`f(x_k)-f^*\le\frac{\beta L}{2k}\|x_0-x^*\|_{P^{-1}}^2`,
+    with "nesterov" :math:`\frac{2\beta L}{(k+1)^2}` in place of :math:`\frac{\beta L}{2k}`. "krylov" decreases its model at
+    least as much as any polynomial of its degree.
     Cost: a gradient and :math:`\tau` products with B an iteration (:math:`\tau+1` for "krylov"); adaptive, a value a trial.
     Once: :math:`d\lceil\tau/2\rceil` products for the traces (d for :math:`\tau=0`), and some :math:`10(\tau+1)` for the scale
     of P ("symmetric"); d at most for the interval ("chebyshev"); none ("krylov").
@@ -110,7 +111,10 @@ def polynomial_preconditioned_gradient(
         descent = direction(grad)
         square = float(grad @ descent)
         if not square > 0.0 and norm(grad) > 0.0:
-            raise np.linalg.LinAlgError(f"the preconditioner is not positive definite: g'Pg is {square:.3g}")
+            raise np.linalg.LinAlgError(
+                f"the preconditioner is not positive definite: g'Pg is {square:.3g}; a lower degree or polynomial='krylov' "
+                "loses fewer digits"
+            )
         if adaptive:
             f = problem.f(v) if f is None or momentum else f
             found = _adapted(problem, v, descent, f, square, M / 2.0 if account and not momentum else M)

@@ -77,9 +77,10 @@ def root_newton(
     Cost: a gradient, a Hessian, and a Cholesky factor with its inverse, of order :math:`d^3`; adaptive, a gradient and
     :math:`O(d^2)` a trial.
 
-    Departures: one step back of :math:`\sigma` is a factor 2 as well, and the power used by default is the one with a
-    quadratic end. On a standard self-concordant function it starts as the classical damped Newton method,
-    :math:`\alpha=1/(1+\lambda)`, and :math:`\sigma\le1` throughout.
+    Departures: one step back of :math:`\sigma` is a factor 2 as well, the power used by default is the one with a
+    quadratic end, and a trial outside the domain, or where the gradient is not finite, has failed. On a standard
+    self-concordant function it starts as the classical damped Newton method, :math:`\alpha=1/(1+\lambda)`, and
+    :math:`\sigma\le1` throughout.
 
     >>> import secondorder as so
     >>> history = so.minimize(so.problems.analytic_center(), "root_newton")
@@ -101,12 +102,16 @@ def root_newton(
         for trials in range(1, 101):  # noqa: B007 (it is yielded)
             damping = sigma * decrement**power
             step = newton_step / (1.0 + damping)
-            if not adaptive or problem.domain(x + step):
-                grad = problem.grad(x + step)
-                size = norm(W @ grad)
-                accepted = size**2 <= -2.0 * damping * float(grad @ step) or size <= rounding(largest, 0.0, epsilon(x))
-                if accepted or not adaptive:
-                    break
+            try:
+                if not adaptive or problem.domain(x + step):
+                    grad = problem.grad(x + step)
+                    size = norm(W @ grad)
+                    passes = size**2 <= -2.0 * damping * float(grad @ step)
+                    if passes or size <= rounding(largest, 0.0, epsilon(x)) or not adaptive:
+                        break
+            except ArithmeticError:  # the gradient is not finite so far away: the trial has failed
+                if not adaptive:
+                    raise
             sigma *= 2.0
         else:
             return "stalled: 100 doublings of sigma did not pass the test; is the gradient right?"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,10 @@ class PolytopeFeasibility(Problem):
             self.third = None  # type: ignore[assignment, method-assign]
 
     def violation(self, x: Array) -> Array:
-        """By how much each inequality is violated, shape (n,); 0 where it holds."""
+        """By how much each inequality is violated, shape (n,); 0 where it holds, NaN where x is."""
         xp = namespace(x)
         slack = self.A @ x - self.b
-        return xp.where(slack > 0.0, slack, xp.zeros_like(slack))
+        return xp.where(slack <= 0.0, xp.zeros_like(slack), slack)
 
     def f(self, x: Array) -> Array:
         return namespace(x).sum(self.violation(x) ** self.p)
@@ -93,7 +94,7 @@ def polytope_feasibility(p: float = 3, n: int = 100, d: int = 20, seed: int = 0)
     ('converged', True)
     """
     n, d = whole("n", n), whole("d", d)
-    if isinstance(p, bool) or not isinstance(p, (int, float)) or not 2.0 <= p < math.inf:
+    if isinstance(p, bool) or not isinstance(p, Real) or not 2.0 <= p < math.inf:
         raise ValueError(f"p must be a finite number, at least 2; got {p!r}")
     rng: Any = np.random.default_rng(seed)
     A, z = rng.standard_normal((n, d)), rng.standard_normal(d)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from numbers import Real
 from typing import Any
 
 from secondorder.arrays import Array, namespace
@@ -49,6 +50,6 @@ class PowerOfNorm(Problem):
 
 def exponent(p: Any) -> float:
     """A power of the norm that is twice differentiable, or an error that names it."""
-    if isinstance(p, bool) or not isinstance(p, (int, float)) or not 2.0 <= p < math.inf:
+    if isinstance(p, bool) or not isinstance(p, Real) or not 2.0 <= float(p) < math.inf:
         raise ValueError(f"p must be a finite number, at least 2; got {p!r}")
     return float(p)

@@ -17,6 +17,9 @@ class PowerOfResidual(PowerOfNorm):
     def __init__(self, A: Array, b: Array, p: float, x_star: Array) -> None:
         super().__init__(x0=np.zeros(A.shape[1]), name="power_of_residual", f_star=0.0, fresh=True)
         self.A, self.b, self.p, self.x_star = A, b, p, x_star
+        norm_of_A = float(np.linalg.norm(A, 2))
+        self.lipschitz_hess = 2.0 * norm_of_A**3 if p == 3 else None
+        self.lipschitz_third = 6.0 * norm_of_A**4 if p == 4 else None
 
     def inner(self, x: Array) -> Array:
         return self.A @ x - self.b
@@ -58,8 +61,9 @@ def power_of_residual(p: float = 4, n: int = 200, d: int = 20, seed: int = 0) ->
     Returns
     -------
     PowerOfResidual
-        With ``A``, ``b``, ``p``, ``x_star``. ``diagonal_rank_one`` answers the diagonal of :math:`\|u\|^{p-2}A^\top A` and
-        :math:`(p-2)/\|u\|^p`; ``ggn_product`` is the product with the Hessian, u being linear.
+        With ``A``, ``b``, ``p``, ``x_star``; ``lipschitz_hess`` :math:`=2\|A\|^3` for p = 3 and ``lipschitz_third``
+        :math:`=6\|A\|^4` for p = 4, otherwise None. ``diagonal_rank_one`` answers the diagonal of
+        :math:`\|u\|^{p-2}A^\top A` and :math:`(p-2)/\|u\|^p`; ``ggn_product`` is the product with the Hessian, u being linear.
 
     >>> import secondorder as so
     >>> p = so.problems.power_of_residual(p=3, n=5, d=2)

@@ -240,8 +240,22 @@ def test_the_interval_holds_the_spectrum(values):
 def test_what_is_not_positive_definite_is_refused():
     with pytest.raises(ValueError, match="positive definite"):
         spectral_interval(lambda v: -v, np.ones(3))
+    with pytest.raises(ValueError, match="an eigenvalue of at most -2"):
+        spectral_interval(lambda v: np.asarray([50.0, 1.0, -2.0]) * v, np.ones(3))
     with pytest.raises(ValueError, match="positive definite"):
         symmetric_polynomial([-1.0], 3, 1)
+
+
+@pytest.mark.parametrize("factor", [1e-200, 1e200])
+def test_powers_out_of_the_range_of_a_float_are_refused(factor):
+    with np.errstate(over="ignore"), pytest.raises(ValueError, match="take a lower degree"):
+        symmetric_polynomial(power_traces(lambda v: factor * v, np.ones(3), 2), 3, 2)
+
+
+def test_traces_in_single_precision_may_exceed_its_range():
+    values = 1e10 * np.asarray([3.0, 2.0, 1.0], dtype=np.float32)
+    traces = power_traces(lambda v: values * v, values, 8)
+    np.testing.assert_allclose(traces, [np.sum(values.astype(float) ** i) for i in range(1, 9)], rtol=1e-5)
 
 
 def test_on_any_library_in_any_precision():

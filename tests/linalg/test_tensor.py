@@ -1,4 +1,4 @@
-"""The regularised third-order model: its closeness to a quartic one, the subsolver's rate, and the estimating function."""
+"""The regularised third-order model: its closeness to a quartic one, and the subsolver's rate."""
 
 import itertools
 import math
@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from secondorder.linalg import QuarticEstimate, eigen, quartic_step, tensor_step
+from secondorder.linalg import eigen, quartic_step, tensor_step
 from secondorder.linalg.tensor import CONVEXITY, SMOOTHNESS
 
 
@@ -142,30 +142,3 @@ def test_a_model_whose_constant_is_too_small_is_given_up_where_it_rises():
             given_up.append((M < L3, not found.solved and found.inner < 50))
     assert not any(early for small, early in given_up if not small)
     assert any(early for small, early in given_up if small)
-
-
-def test_the_estimating_function_by_a_search():
-    rng = np.random.default_rng(0)
-    centre, psi, planes = rng.standard_normal(3), None, []
-    psi = QuarticEstimate.around(centre)
-    for _ in range(4):
-        a, x, f, g = rng.random(), rng.standard_normal(3), rng.standard_normal(), rng.standard_normal(3)
-        psi, planes = psi.plus(a, x, f, g), [*planes, (a, x, f, g)]
-
-    def value(z):
-        return sum(a * (f + g @ (z - x)) for a, x, f, g in planes) + 0.25 * np.sum((z - centre) ** 2) ** 2
-
-    assert value(psi.minimiser) == pytest.approx(psi.minimum)
-    assert psi.total_weight == pytest.approx(sum(a for a, *_ in planes))
-    for _ in range(200):
-        assert value(psi.minimiser + 0.1 * rng.standard_normal(3)) > psi.minimum
-
-
-@pytest.mark.parametrize("pace", [1e-12, 1e-3, 1.0, 1e9])
-def test_the_next_weight_and_how_fast_weights_grow(pace):
-    psi = QuarticEstimate.around(np.zeros(1))
-    for t in range(1, 40):
-        a = psi.next_weight(pace)
-        assert a**4 == pytest.approx(pace * (psi.total_weight + a) ** 3, rel=1e-10)
-        psi = psi.plus(a, np.zeros(1), 0.0, np.zeros(1))
-        assert psi.total_weight >= pace / 256.0 * (t + 3.0) ** 4 * (1.0 - 1e-12)

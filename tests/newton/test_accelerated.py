@@ -4,12 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize as scipy_minimize
 
 import secondorder as so
 from secondorder.guarantees import GUARANTEES
 from secondorder.guarantees.accelerated import expected_bound, noisy_logistic, start_distance
-from secondorder.linalg import EstimatingFunction, rounding
+from secondorder.linalg import rounding
 from secondorder.newton.accelerated_inexact import Noisy, symmetric_noise
 
 EPS = np.finfo(float).eps
@@ -20,37 +19,6 @@ def broken(history):
     """The steps at which f(x_t) is above min ψ_t / A_t by more than rounding."""
     f, ceiling = history.f[1:], history["ceiling"][1:]
     return np.flatnonzero(f > ceiling + 1e3 * EPS * np.maximum(np.abs(f), np.abs(ceiling)))
-
-
-# -------------------------------------------------------------------------------------------- the estimating function
-
-
-@pytest.mark.parametrize("quadratic", [0.0, 3.0])
-def test_the_minimiser_is_that_of_a_solver(quadratic):
-    rng = np.random.default_rng(0)
-    psi = EstimatingFunction(rng.standard_normal(4), np.zeros(4), cubic=2.0, quadratic=quadratic)
-    planes = [(rng.random(), rng.standard_normal(4), rng.standard_normal(), rng.standard_normal(4)) for _ in range(5)]
-    for plane in planes:
-        psi = psi.plus(*plane)
-
-    def value(x):
-        r = np.linalg.norm(x - psi.centre)
-        tangents = sum(a * (f + g @ (x - z)) for a, z, f, g in planes)
-        return tangents + quadratic / 2.0 * r**2 + 2.0 / 3.0 * r**3
-
-    found = scipy_minimize(value, psi.centre + 0.1, tol=1e-12)
-    np.testing.assert_allclose(psi.minimiser, found.x, atol=1e-5)
-    assert value(psi.minimiser) == pytest.approx(psi.minimum, rel=1e-12)
-    assert psi.minimum <= found.fun + 1e-12
-    assert psi.total_weight == pytest.approx(sum(plane[0] for plane in planes))
-    assert psi.ceiling == pytest.approx(psi.minimum / psi.total_weight)
-
-
-def test_with_no_plane_the_minimiser_is_the_centre():
-    psi = EstimatingFunction(np.ones(2), np.zeros(2), cubic=1.0)
-    np.testing.assert_array_equal(psi.minimiser, [1.0, 1.0])
-    np.testing.assert_array_equal(psi.mixture(1.0, np.asarray([7.0, 7.0])), [1.0, 1.0])
-    assert psi.minimum == 0.0
 
 
 # ------------------------------------------------------------------------------------------------------- a dense twin

@@ -93,7 +93,8 @@ def test_an_invalid_constant_breaks_the_invariant_and_the_bound():
         entry = dataclasses.replace(GUARANTEES[f"{METHOD}: {label}"], steps=200)
         M = entry.hyper(entry.problem())["M"]
         assert not len(entry.run().violations)
-        assert len(entry.run(M=factor * M).violations) > 10
+        verdict = entry.run(M=factor * M)
+        assert len(verdict.violations) and verdict.history.status == "diverged"
 
 
 def test_a_larger_pace_than_proven_breaks_the_invariant(monkeypatch):
@@ -139,6 +140,18 @@ def test_differences_err_by_a_third_of_the_neglected_term(name):
         assert error <= problem.lipschitz_third / 3.0 * tau * np.linalg.norm(h) ** 3 + noise + 1e-11
 
 
+@pytest.mark.parametrize("hyper", [{}, {"accelerated": False}], ids=str)
+@pytest.mark.parametrize("scale", [1e4, 1e6])
+def test_differences_reach_a_small_gradient_of_a_large_function(scale, hyper):
+    """Near the solution their rounding has to vanish with the step."""
+    logistic = PROBLEMS["logistic"]()
+    problem = so.Problem(
+        lambda x: scale * logistic.f(x), lambda x: scale * logistic.grad(x), lambda x: scale * logistic.hess(x),
+        x0=logistic.x0,
+    )  # fmt: skip
+    assert so.minimize(problem, METHOD, steps=40, **hyper).status == "converged"
+
+
 def test_the_price_of_third_order():
     """Differences ask for no third derivative; an inner step is two gradients and one more, or a product and one."""
     problem = PROBLEMS["logistic"]()
@@ -147,7 +160,7 @@ def test_the_price_of_third_order():
         history = so.minimize(problem, METHOD, M=M, accelerated=False, third_derivative=kind, steps=30)
         steps, inner = len(history) - 1, int(np.nansum(history["inner"]))
         assert history.oracle["hess"] == steps and history.oracle["f"] == 0
-        assert history.oracle["third"] == (inner if kind == "exact" else 0)
+        assert history.oracle.get("third", 0) == (inner if kind == "exact" else 0)
         assert history.oracle["grad"] == 1 + (inner if kind == "exact" else 3 * inner)
         assert history["inner"][1:].mean() <= 4.0
 

@@ -146,6 +146,21 @@ def test_a_trial_outside_the_domain_is_not_tested():
     assert history["trials"][1] > 1 and all(asked)
 
 
+def test_a_trial_whose_gradient_overflows_has_failed():
+    """exp(x) - x/1000 from -30: Newton's step is 1e10 long, and the first trials end where exp overflows."""
+    slope = 1e-3
+    problem = so.Problem(
+        lambda x: float(np.exp(x[0]) - slope * x[0]),
+        lambda x: np.exp(x) - slope,
+        lambda x: np.diag(np.exp(x)),
+        x0=[-30.0],
+    )
+    history = so.minimize(problem, METHOD)
+    assert history.status == "converged" and history["trials"][1] > 1
+    assert history.x[0] == pytest.approx(np.log(slope), abs=1e-4)
+    assert so.minimize(problem, METHOD, M=1e-3).status == "diverged"
+
+
 def test_a_hessian_that_is_not_definite_ends_the_run():
     history = so.minimize(so.problems.himmelblau(), METHOD)
     assert history.status == "breakdown" and "not positive definite" in history.message

@@ -80,3 +80,9 @@ def test_seed():
 def test_bad_input(options, message):
     with pytest.raises(ValueError, match=message):
         polytope_feasibility(**options)
+
+
+def test_where_x_is_not_a_number_nothing_is():
+    problem = polytope_feasibility(np.int64(3))
+    nowhere = np.full(20, np.nan)
+    assert np.isnan(problem.f(nowhere)) and np.all(np.isnan(problem.grad(nowhere)))

@@ -59,6 +59,10 @@ def test_the_soft_maximum_lacks_only_its_negative_term():
     np.testing.assert_allclose(dense(problem, x), problem.hess(x) + np.outer(grad, grad) / 0.3, atol=1e-12)
 
 
+def test_a_power_may_be_a_number_of_numpy():
+    assert power_of_residual(np.int64(3)).p == power_of_residual(np.float32(3.0)).p == 3.0
+
+
 @pytest.mark.parametrize("p", [1.5, True, "4", np.inf])
 def test_a_bad_power_is_named(p):
     with pytest.raises(ValueError, match="p must be a finite number, at least 2"):

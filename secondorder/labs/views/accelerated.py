@@ -81,8 +81,9 @@ def accelerated_chain(
     history = runs[0][1]
     t, f_star = np.arange(1, len(history)), history.f_star or 0.0
     right: list[Any] = [Line(t, _gaps(history)[1:], label="gap", color=0)]
-    right.append(Line(t, history["ceiling"][1:] - f_star, label="ceiling", color=1, width=1.5))
-    if scheme != "everything adapted":
+    adapted = scheme == "everything adapted"  # a restart interrupts the ceiling, often at every other step
+    right.append(Line(t, history["ceiling"][1:] - f_star, label="ceiling", color=1, width=1.5, markers=adapted))
+    if not adapted:
         R = norm(problems.chain(d).x_star)
         bound = history["cubic"][1:] * R**3 / (3.0 * history["total_weight"][1:])
         right.append(Line(t, bound, label="bound", color="muted", dash=True))

@@ -171,7 +171,7 @@ def root_powers(*, exponent: float = 3.0, M: float = 1.0, case: str = CASES[0], 
         ),
         f"{case[0].upper()}{case[1:]}: root Newton with q = {exponent:g} and M = {M:g} {ending(shown)}. Its damping is "
         f"proportional to the power {slope:.2g} of the decrement and goes from {theta[0]:.2g} to {theta[-1]:.2g}. With a "
-        f"search it takes {len(searched) - 1} steps and {int(np.nansum(searched['trials']))} gradients.",
+        f"search it takes {len(searched) - 1} steps and {searched.oracle['grad']} gradients.",
     )  # fmt: skip
 
 

@@ -64,6 +64,8 @@ DIALS: dict[str, list[Setting]] = {
     ],
 }
 """Each dial from its laziest position to its most diligent."""
+SHORT = {"none, Nesterov": "Nesterov", "Kronecker factors": "Kronecker", "Fisher matrix": "Fisher"}
+"""What is written beside a point in the place of a long label."""
 
 
 def offered(case: str, setting: Setting) -> bool:
@@ -164,7 +166,7 @@ def laziness(
     best, place = min(totals), int(np.argmin(totals))
     shown = range(len(totals)) if len(totals) <= 5 else sorted({0, place, len(totals) - 1})
     along.append(Text([i + 1 for i in shown], [totals[i] for i in shown],
-                      tuple(settings(case, dial)[i].label for i in shown)))  # fmt: skip
+                      tuple(SHORT.get(label, label) for label in (settings(case, dial)[i].label for i in shown))))  # fmt: skip
     where, winner, least = cheapest(case, price)
     along.append(Rule(y=least, label="the cheapest of all"))
     return Scene(
@@ -174,7 +176,7 @@ def laziness(
                 Axis("steps to a gradient norm of 1e-6", "log", domain=(2.0, 3e4)), tuple(plane), title="the plane",
             ),
             Panel(
-                Axis("position of the dial: lazy … diligent", domain=(0.5, 10.5)),
+                Axis("position of the dial: lazy … diligent", domain=(0.5, len(totals) + 1.5)),
                 Axis("gradient-equivalents in all", "log", domain=(3e1, 3e4)), tuple(along), title=f"the dial: {dial}",
             ),
         ),

@@ -195,6 +195,7 @@ def classes_found(*, case: str = FIRST, start: float = 1.0, method: Method | Non
         steps = np.arange(1, len(run))
         values.append(Line(steps, np.maximum(run.primal_gap[1:], LEAST), label=name, color=color, markers=True))
     ratio = history["smoothness"][1:] / half
+    below = " (there the first trial, 1, is shorter)" if np.min(ratio) < 1.0 else ""
     return Scene(
         (
             Panel(
@@ -207,6 +208,6 @@ def classes_found(*, case: str = FIRST, start: float = 1.0, method: Method | Non
             ),
         ),
         f"{case[0].upper()}{case[1:]}, start at {start:g} times its distance: in {len(history) - 1} steps the radius is never "
-        f"below {np.min(ratio):.2g} times ½γ(x) of the class, and in the median {np.median(ratio):.2g} times. After the last "
-        f"step the gap is {max(gap[-1], LEAST):.1e}; the class promises {bound[-1]:.1e}.",
+        f"below {np.min(ratio):.2g} times ½γ(x) of the class{below}, and in the median {np.median(ratio):.2g} times. After the "
+        f"last step the gap is {max(gap[-1], LEAST):.1e}; the class promises {bound[-1]:.1e}.",
     )  # fmt: skip

@@ -153,7 +153,8 @@ def _gap_sentence(degree: int, polynomial: str, spectrum: str, run: History, pro
         what = "a polynomial of its own for every gradient"
     else:
         bound = "at most " if polynomial == "chebyshev" and degree else ""
-        what = f"condition number {before:.0f} before and {bound}{condition(spectrum, polynomial, degree):.4g} after"
+        left = condition(spectrum, polynomial, degree)
+        what = f"condition number {before:.0f} before and {bound}{left:.{0 if left >= 100.0 else 1}f} after"
     cost = run.cost()[-1]
     end = (
         "falls to a billionth" if run.status == "finished" else f"falls by a factor of {run.f[0] / run.f[-1]:.3g} only"

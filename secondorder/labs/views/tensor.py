@@ -114,16 +114,16 @@ def third_order_models(*, point: float = 1.5, factor: float = 6.0, method: Metho
     residual, sixth = inner_residuals(problem, v, M)
     inner = np.arange(1, len(residual) + 1)
     low = f - model
-    above = float(np.max(low[np.abs(h) < 8.0]))
+    above = float(np.max(low))
     where = "lies above f everywhere" if above <= 1e-9 else f"falls below f, by up to {above:.2g} in the picture"
     tail = "" if residual[-1] <= sixth[-1] else " It never got there: the model is not convex enough"
     return Scene(
         (
             Panel(Axis("x", domain=(-8.0, 10.0)), Axis("value", domain=(-2.0, 8.0)), tuple(marks), title="at one point"),
             Panel(
-                Axis("inner step", domain=(0.5, 7.5)), Axis("norm of a gradient", "log", domain=(1e-4, 10.0)),
+                Axis("inner step", domain=(0.5, 7.5)), Axis("norm of a gradient", "log", domain=(1e-6, 10.0)),
                 (
-                    Line(inner, residual, label="gradient of the model", color=0, markers=True),
+                    Line(inner, np.maximum(residual, 1e-6), label="gradient of the model", color=0, markers=True),
                     Line(inner, sixth, label="a sixth of that of f", color="muted", markers=True, dash=True),
                 ),
                 title="inside the step",
@@ -214,9 +214,10 @@ def third_order_runs(
         marks.append(Line(*_gap(history, problem, across), label=label, color=4, markers=True))
         weights.append(Line(np.arange(1, len(history)), history["pace"][1:], color=4, markers=True))
     reached = {name: _until(history, problem, across) for name, history in (*runs.items(), ("cubic Newton", cubic))}
-    first = min(reached, key=lambda name: reached[name])
-    ahead = f"the first at a gap of 1e-6 is {first} ({_words(reached[first], across)})"
-    ahead += f", cubic Newton takes {_words(reached['cubic Newton'], across)}" if first != "cubic Newton" else ""
+    least_taken = min(reached.values())
+    first = [name for name, taken in reached.items() if taken == least_taken]
+    ahead = f"first at a gap of 1e-6: {', '.join(first)} ({_words(least_taken, across)})"
+    ahead += "" if "cubic Newton" in first else f"; cubic Newton takes {_words(reached['cubic Newton'], across)}"
     plain, proven = runs["plain"], runs["proven weights"]
     least = [max(float(_floor(problem, history)[-1]), 0.0) for history in (plain, proven)]
     furthest = 1e6 if across == "gradient-equivalents" else 200.0
