@@ -34,17 +34,20 @@ class Verdict(NamedTuple):
     right: np.ndarray
 
     @property
+    def rounding(self) -> float:
+        """How far above the right-hand side the left-hand one may be."""
+        return ALLOWANCE * max(1.0, float(np.max(np.abs(self.left), initial=0.0)))
+
+    @property
     def tightness(self) -> np.ndarray:
         """left / right, at most 1 where the inequality holds; 0 where the left-hand side is rounding."""
-        rounding = ALLOWANCE * max(1.0, float(np.max(np.abs(self.left), initial=0.0)))
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(np.abs(self.left) <= rounding, 0.0, self.left / self.right)
+            return np.where(np.abs(self.left) <= self.rounding, 0.0, self.left / self.right)
 
     @property
     def violations(self) -> np.ndarray:
         """The entries at which the left-hand side is above the right-hand one by more than rounding."""
-        rounding = ALLOWANCE * max(1.0, float(np.max(np.abs(self.left), initial=0.0)))
-        return np.flatnonzero(~(self.left <= self.right + rounding))
+        return np.flatnonzero(~(self.left <= self.right + self.rounding))
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ from secondorder.linalg.krylov import (
     top_singular_pair,
 )
 from secondorder.linalg.layers import ExampleGradients, Layer, blocks, join, mode_gram, mode_product, split, unblocked
-from secondorder.linalg.line_search import armijo, reduction_ratio, rounding, wolfe
+from secondorder.linalg.line_search import armijo, decreased, reduction_ratio, rounding, wolfe
 from secondorder.linalg.matrix_functions import (
     MatrixFunction,
     SquareRoots,
@@ -92,6 +92,7 @@ __all__ = [
     "column_norms",
     "cubic_step",
     "damped_least_squares",
+    "decreased",
     "diagonal_rank_one_solve",
     "eigen",
     "eigenbasis_solve",

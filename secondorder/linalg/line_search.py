@@ -37,6 +37,15 @@ def rounding(f: float, f_new: float, epsilon: float) -> float:
     return ROUNDING_UNITS * epsilon * max(abs(f), abs(f_new))
 
 
+def decreased(f: float, f_new: float, promised: float, epsilon: float) -> bool:
+    """Whether f fell by what was promised, up to :func:`rounding`; never to a value that is not finite.
+
+    >>> decreased(1.0, 0.5, 0.5, 1e-16), decreased(1.0, 0.5, 0.6, 1e-16), decreased(1.0, math.inf, 0.5, 1e-16)
+    (True, False, False)
+    """
+    return math.isfinite(f_new) and f_new <= f - promised + rounding(f, f_new, epsilon)
+
+
 def reduction_ratio(f: float, f_new: float, promised: float, epsilon: float) -> float:
     r"""What a step achieved over what its model promised, with the :func:`rounding` allowance on both sides.
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from secondorder.arrays import Array, epsilon
 from secondorder.catalogue import above_one, method, positive
 from secondorder.ledger import Ledger
-from secondorder.linalg import Eigen, EstimatingFunction, cubic_step, eigen, rounding
+from secondorder.linalg import Eigen, EstimatingFunction, cubic_step, decreased, eigen, rounding
 from secondorder.run import Iterate, Iterates
 
 M_MIN = 1e-10
@@ -169,7 +169,7 @@ def attempt(
     for _ in range(100):
         cubic = cubic_step(grad_v, Eigen(H.values + damping, H.vectors), M)
         f_new = problem.f(v + cubic.step)
-        if not adaptive or f_new <= f_v - cubic.decrease + rounding(f_v, f_new, epsilon(x)):
+        if not adaptive or decreased(f_v, f_new, cubic.decrease, epsilon(x)):
             break
         M *= 2.0
     else:

@@ -10,7 +10,7 @@ import numpy as np
 from secondorder.arrays import Array, epsilon, namespace, norm
 from secondorder.catalogue import method
 from secondorder.ledger import Ledger
-from secondorder.linalg import rounding, solve_definite
+from secondorder.linalg import decreased, solve_definite
 from secondorder.run import Iterate, Iterates
 
 M_MIN = 1e-10
@@ -75,7 +75,7 @@ def adaptive_gradient_regularized_newton(problem: Ledger, x: Array, *, search: b
                 step = solve_definite(H + damping * identity, -grad)
                 radius = norm(step)
                 f_new = problem.f(x + step) if search else 0.0
-                if not search or _fell(f, f_new, 2.0 / 3.0 * damping * radius**2, epsilon(x)):
+                if not search or decreased(f, f_new, 2.0 / 3.0 * damping * radius**2, epsilon(x)):
                     grad_new = problem.grad(x + step)
                     if not search or norm(grad_new) <= 2.0 * damping * radius:
                         break
@@ -88,7 +88,3 @@ def adaptive_gradient_regularized_newton(problem: Ledger, x: Array, *, search: b
         account = {"M": M, "damping": damping, "step": step, "radius": radius, "trials": trials if search else None}
         seen = 0.0 if search or not radius > 0.0 else norm(grad_new - grad - H @ step) / radius**2
         x, f, grad, M = x + step, f_new, grad_new, max(M / 2.0, seen, M_MIN)
-
-
-def _fell(f: float, f_new: float, promised: float, epsilon: float) -> bool:
-    return math.isfinite(f_new) and f_new <= f - promised + rounding(f, f_new, epsilon)

@@ -8,7 +8,7 @@ from typing import Any
 from secondorder.arrays import Array, epsilon
 from secondorder.catalogue import method, positive
 from secondorder.ledger import Ledger
-from secondorder.linalg import rounding, solve_definite
+from secondorder.linalg import decreased, solve_definite
 from secondorder.run import Iterate, Iterates
 
 M_MIN = 1e-10
@@ -86,7 +86,7 @@ def affine_invariant_cubic_newton(problem: Ledger, x: Array, *, M: positive | No
             if not adaptive:
                 break
             f_old, f_new = f or 0.0, problem.f(x + step) if problem.domain(x + step) else math.inf
-            if math.isfinite(f_new) and f_new <= f_old - decrease + rounding(f_old, f_new, epsilon(x)):
+            if decreased(f_old, f_new, decrease, epsilon(x)):
                 f = f_new
                 break
             M *= 2.0

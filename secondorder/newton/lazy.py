@@ -11,7 +11,7 @@ import numpy as np
 from secondorder.arrays import Array, epsilon, norm
 from secondorder.catalogue import count, method, positive
 from secondorder.ledger import Ledger
-from secondorder.linalg import Eigen, cubic_step, eigen, rounding
+from secondorder.linalg import Eigen, cubic_step, decreased, eigen
 from secondorder.run import Iterate, Iterates
 
 M_MIN = 1e-10
@@ -169,7 +169,7 @@ def lazy_loop(
                 account |= quantities
                 x, age, promised = x + step, age + 1, promised + decrease
                 due = adaptive and (age == period or age & (age - 1) == 0)
-                accepted = not due or _fell(f_z, problem.f(x), promised, epsilon(x))
+                accepted = not due or decreased(f_z, problem.f(x), promised, epsilon(x))
                 grad = problem.grad(x) if accepted else grad_z
                 failure = "f did not fall enough; is the gradient right?"
             except (ArithmeticError, np.linalg.LinAlgError) as error:
@@ -183,7 +183,3 @@ def lazy_loop(
                     return f"stalled: 100 restarts of one period found no progress; the last trial: {failure}"
             yield Iterate(x, grad=grad, **account, accepted=accepted)
         M = max(M / 2.0, M_MIN) if adaptive else M
-
-
-def _fell(f: float, f_new: float, promised: float, epsilon: float) -> bool:
-    return math.isfinite(f_new) and f_new <= f - promised + rounding(f, f_new, epsilon)
